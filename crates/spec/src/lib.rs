@@ -1,0 +1,39 @@
+//! The bottom room: what an app *is*, checked, and the small vocabulary that every other room shares.
+//!
+//! - [`load`]: the app folder → a checked [`App`], with every mistake as a [`diagnostic::Diagnostic`].
+//! - [`expr`]: one language for rules, checks, filters and defaults: parse, check, fold, evaluate, print.
+//! - [`model`], [`types`], [`value`], [`principal`]: the words of the design as types.
+//! - [`schema`], [`statement`]: how `plan` and `store` talk without knowing each other.
+//! - [`problem`]: the catalogue of errors a caller can see.
+//!
+//! Absent here: I/O other than the loader's file reads, async, drivers, HTTP.
+
+pub mod decimal;
+pub mod diagnostic;
+pub mod expr;
+pub mod json;
+pub mod load;
+pub mod model;
+pub mod nearest;
+pub mod principal;
+pub mod problem;
+pub mod schema;
+pub mod settings;
+pub mod statement;
+pub mod time;
+pub mod types;
+pub mod value;
+
+pub use decimal::Decimal;
+pub use expr::{Expr, Span};
+pub use model::{
+    Access, App, Field, FieldId, Index, Inverse, KeyKind, Model, ModelId, Module, ModuleId,
+    OnDelete, Relation, Rule,
+};
+pub use principal::{Principal, PrincipalKind};
+pub use problem::{Code, FieldError, Problem};
+pub use schema::Dialect;
+pub use settings::Settings;
+pub use types::{ColumnType, FieldType};
+pub use uuid::Uuid;
+pub use value::Value;

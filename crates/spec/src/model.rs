@@ -1,0 +1,233 @@
+//! A checked app: what the loader makes of the folder, and every other room reads.
+
+use crate::expr::Expr;
+use crate::settings::Settings;
+use crate::types::{ColumnType, FieldType};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleId(pub u16);
+
+/// A model's place in [`App::models`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelId(pub u16);
+
+/// A field's place in [`Model::fields`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldId(pub u16);
+
+/// The whole of an app, checked: nothing in it needs to be looked up by text or validated again.
+#[derive(Debug, Clone)]
+pub struct App {
+    pub settings: Settings,
+    pub modules: Vec<Module>,
+    pub models: Vec<Model>,
+    by_name: HashMap<String, ModelId>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Module {
+    pub id: ModuleId,
+    pub name: String,
+    pub models: Vec<ModelId>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub id: ModelId,
+    pub module: ModuleId,
+    pub module_name: String,
+    pub name: String,
+    pub key: KeyKind,
+    /// Keeps undeclared fields too, as JSON members of the record.
+    pub open: bool,
+    /// Whether writes are kept in the change log.
+    pub changes: bool,
+    /// `id` first, then the declared fields in their order, then `created_at`, `updated_at`, `version`.
+    pub fields: Vec<Field>,
+    pub access: Access,
+    pub indexes: Vec<Index>,
+    /// To-many relations that other models of this module declare by pointing here.
+    pub inverses: Vec<Inverse>,
+}
+
+/// How records of a model are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// UUIDv7, made by the engine.
+    Uuid,
+    /// Assigned by the store, or given on import.
+    Int,
+    /// Given by the caller: 1–128 code points.
+    String,
+}
+
+impl KeyKind {
+    pub fn column(self) -> ColumnType {
+        match self {
+            KeyKind::Uuid => ColumnType::Uuid,
+            KeyKind::Int => ColumnType::Int,
+            KeyKind::String => ColumnType::Text,
+        }
+    }
+}
+
+/// Who may do it. "No rule" cannot be written: what was not declared is [`Rule::Deny`].
+#[derive(Debug, Clone)]
+pub enum Rule {
+    Allow,
+    Deny,
+    When(Arc<Expr>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Access {
+    pub read: Rule,
+    pub create: Rule,
+    pub update: Rule,
+    pub delete: Rule,
+}
+
+impl Access {
+    /// Reachable by nobody but an administrator.
+    pub fn closed() -> Access {
+        Access {
+            read: Rule::Deny,
+            create: Rule::Deny,
+            update: Rule::Deny,
+            delete: Rule::Deny,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub id: FieldId,
+    pub name: String,
+    pub ty: FieldType,
+    pub optional: bool,
+    pub unique: bool,
+    /// `unique` beside a narrower read rule was asked for knowingly.
+    pub disclose: bool,
+    /// Set on create and never again.
+    pub immutable: bool,
+    /// `id`, `created_at`, `updated_at`, `version`: owned by the engine.
+    pub system: bool,
+    /// Not answered unless asked for (`version`).
+    pub hidden: bool,
+    pub default: Option<Arc<Expr>>,
+    pub check: Option<Arc<Expr>>,
+    pub read: Rule,
+    pub write: Rule,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDelete {
+    /// The default inside a module.
+    Restrict,
+    Cascade,
+    SetNull,
+    /// The default across modules: the reference may outlive its target.
+    Keep,
+}
+
+/// A field's relation, as [`Field::relation`] gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relation {
+    pub to: ModelId,
+    pub on_delete: OnDelete,
+}
+
+/// The far side of a relation: `products?expand=reviews`.
+#[derive(Debug, Clone)]
+pub struct Inverse {
+    /// The referring model's name, or what its relation says as `inverse`.
+    pub name: String,
+    /// The referring model and its relation field.
+    pub model: ModelId,
+    pub field: FieldId,
+}
+
+#[derive(Debug, Clone)]
+pub struct Index {
+    pub fields: Vec<FieldId>,
+    pub unique: bool,
+}
+
+pub const ID: FieldId = FieldId(0);
+
+impl App {
+    pub fn new(settings: Settings, modules: Vec<Module>, models: Vec<Model>) -> App {
+        let by_name = models.iter().map(|m| (m.full_name(), m.id)).collect();
+        App {
+            settings,
+            modules,
+            models,
+            by_name,
+        }
+    }
+
+    pub fn model(&self, id: ModelId) -> &Model {
+        &self.models[usize::from(id.0)]
+    }
+
+    /// By `module.model`.
+    pub fn model_named(&self, full_name: &str) -> Option<&Model> {
+        self.by_name.get(full_name).map(|id| self.model(*id))
+    }
+
+    pub fn model_in(&self, module: &str, model: &str) -> Option<&Model> {
+        // Looked up by comparison, not by a joined key: this is on the path of every request.
+        let module = self.modules.iter().find(|m| m.name == module)?;
+        module
+            .models
+            .iter()
+            .map(|id| self.model(*id))
+            .find(|m| m.name == model)
+    }
+
+    pub fn module(&self, id: ModuleId) -> &Module {
+        &self.modules[usize::from(id.0)]
+    }
+}
+
+impl Model {
+    /// `module.model`, as in `to = "auth.users"`.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.module_name, self.name)
+    }
+
+    pub fn field(&self, id: FieldId) -> &Field {
+        &self.fields[usize::from(id.0)]
+    }
+
+    pub fn field_named(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|f| f.name == name)
+    }
+
+    pub fn inverse_named(&self, name: &str) -> Option<&Inverse> {
+        self.inverses.iter().find(|i| i.name == name)
+    }
+
+    pub fn created_at(&self) -> FieldId {
+        FieldId(self.fields.len() as u16 - 3)
+    }
+
+    pub fn updated_at(&self) -> FieldId {
+        FieldId(self.fields.len() as u16 - 2)
+    }
+
+    pub fn version(&self) -> FieldId {
+        FieldId(self.fields.len() as u16 - 1)
+    }
+}
+
+impl Field {
+    pub fn relation(&self) -> Option<Relation> {
+        match self.ty {
+            FieldType::Relation { to, on_delete, .. } => Some(Relation { to, on_delete }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The tables an app wants: made by `plan` from the models, brought about by `store`.
+
+use crate::types::ColumnType;
+use crate::value::Value;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+}
+
+/// The schema (PostgreSQL) or prefix (SQLite, with a leading underscore) of Mainstay's own tables.
+pub const OWN: &str = "mainstay";
+
+/// The change log: `module, model, record_id, version, kind, by_kind, by_id, at, record, previous`.
+/// See [`change_log`] for its columns.
+pub const CHANGES: &str = "changes";
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Schema {
+    pub tables: Vec<Table>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    /// The module, or [`OWN`].
+    pub namespace: String,
+    pub name: String,
+}
+
+impl TableName {
+    pub fn new(namespace: &str, name: &str) -> TableName {
+        TableName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    pub fn own(name: &str) -> TableName {
+        TableName::new(OWN, name)
+    }
+
+    /// As it is written in SQL, quoted: `"catalog"."products"`, `"catalog__products"`, `"_mainstay_changes"`.
+    pub fn sql(&self, dialect: Dialect) -> String {
+        match dialect {
+            Dialect::Postgres => format!("\"{}\".\"{}\"", self.namespace, self.name),
+            Dialect::Sqlite => format!("\"{}\"", self.flat()),
+        }
+    }
+
+    /// SQLite's name for it, unquoted.
+    pub fn flat(&self) -> String {
+        if self.namespace == OWN {
+            format!("_{OWN}_{}", self.name)
+        } else {
+            format!("{}__{}", self.namespace, self.name)
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub name: TableName,
+    pub columns: Vec<Column>,
+    /// The primary key's columns.
+    pub key: Vec<String>,
+    /// An integer key that the store assigns (and that may be given).
+    pub assigned_key: bool,
+    pub indexes: Vec<TableIndex>,
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub ty: ColumnType,
+    pub nullable: bool,
+    /// What existing rows get when the column is added to a table that has some.
+    pub backfill: Option<Value>,
+}
+
+/// An index; its last column is `id` unless it is unique. Ascending, nulls lowest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableIndex {
+    /// Unique within the namespace; at most 63 bytes.
+    pub name: String,
+    pub columns: Vec<String>,
+    pub unique: bool,
+}
+
+/// Always `ON DELETE RESTRICT`, always inside one namespace, always to the target's `id`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignKey {
+    pub column: String,
+    pub to: TableName,
+}
+
+/// The table of the change log, the same on both stores. `store` adds what ordering needs there:
+/// `seq` (both; the primary key, assigned) and, on PostgreSQL, `xid xid8 default pg_current_xact_id()`.
+pub fn change_log() -> Table {
+    let column = |name: &str, ty, nullable| Column {
+        name: name.to_owned(),
+        ty,
+        nullable,
+        backfill: None,
+    };
+    Table {
+        name: TableName::own(CHANGES),
+        columns: vec![
+            column("seq", ColumnType::Int, false),
+            column("module", ColumnType::Text, false),
+            column("model", ColumnType::Text, false),
+            // The record's key as text, whatever kind it is.
+            column("record_id", ColumnType::Text, false),
+            column("version", ColumnType::Int, false),
+            // create | update | delete
+            column("kind", ColumnType::Text, false),
+            // Who: `auth.kind`, and `auth.id` where there is one.
+            column("by_kind", ColumnType::Text, false),
+            column("by_id", ColumnType::Uuid, true),
+            column("at", ColumnType::Timestamp, false),
+            // The new record and the previous values of what changed: canonical JSON, equal on both stores.
+            column("record", ColumnType::Text, true),
+            column("previous", ColumnType::Text, true),
+        ],
+        key: vec!["seq".to_owned()],
+        assigned_key: true,
+        indexes: Vec::new(),
+        foreign_keys: Vec::new(),
+    }
+}

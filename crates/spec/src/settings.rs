@@ -1,0 +1,118 @@
+//! What `mainstay.toml` says, every key with a default.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub name: String,
+    pub server: Server,
+    pub database: Database,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub changes: Changes,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    pub listen: String,
+    /// How long a graceful shutdown waits for requests in flight.
+    pub drain: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Database {
+    /// `sqlite:PATH` (relative to the app's folder) or `postgres://…`.
+    pub url: String,
+    /// PostgreSQL: connections of the pool, beside the shared ones.
+    pub pool: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    Open,
+    Invite,
+    Closed,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Auth {
+    pub registration: Registration,
+    /// How long an access token is good for.
+    pub access_token: Duration,
+    /// How long a session lives without being refreshed.
+    pub refresh_token: Duration,
+    /// Whether an address must be verified before its owner is signed in. False until mail exists.
+    pub verify_email: bool,
+    /// Shortest password, in code points.
+    pub password_min: u32,
+}
+
+/// Bounds on what one request may ask. Each is named in the problem document of who meets it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Records a page at most.
+    pub page: u32,
+    /// Records a page unless asked.
+    pub page_default: u32,
+    /// Records of a nested to-many relation at most.
+    pub nested_page: u32,
+    pub expand_depth: u32,
+    /// Relations expanded in one request.
+    pub expand: u32,
+    /// Bytes of a filter.
+    pub filter: u32,
+    /// Nodes of a filter's tree.
+    pub filter_nodes: u32,
+    /// Nesting of a filter.
+    pub filter_depth: u32,
+    /// Bytes of a body.
+    pub body: u64,
+    /// Nesting of a JSON body.
+    pub json_depth: u32,
+    pub query_time: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changes {
+    /// How long the change log is kept.
+    pub keep: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            name: "app".to_owned(),
+            server: Server {
+                listen: "127.0.0.1:7070".to_owned(),
+                drain: Duration::from_secs(10),
+            },
+            database: Database {
+                url: "sqlite:.mainstay/data.db".to_owned(),
+                pool: 16,
+            },
+            auth: Auth {
+                registration: Registration::Open,
+                access_token: Duration::from_secs(15 * 60),
+                refresh_token: Duration::from_secs(30 * 24 * 3600),
+                verify_email: false,
+                password_min: 8,
+            },
+            limits: Limits {
+                page: 200,
+                page_default: 20,
+                nested_page: 100,
+                expand_depth: 3,
+                expand: 10,
+                filter: 4096,
+                filter_nodes: 500,
+                filter_depth: 32,
+                body: 1024 * 1024,
+                json_depth: 64,
+                query_time: Duration::from_secs(5),
+            },
+            changes: Changes {
+                keep: Duration::from_secs(7 * 24 * 3600),
+            },
+        }
+    }
+}
