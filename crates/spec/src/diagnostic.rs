@@ -1,6 +1,11 @@
 //! Mistakes in an app, as data: loaders return a value *and* everything that is wrong, at once.
+//!
+//! [`render`] prints them for people, [`to_json`] for editors and scripts.
 
 use crate::expr::Span;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde_json::json;
+use std::ops::Range;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,8 +14,17 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
 /// One of the app's files, as an index into [`Sources`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub u32);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +42,24 @@ pub struct Diagnostic {
     pub span: Span,
 }
 
+impl Diagnostic {
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// Says at the caret what the message does not.
+    pub fn label(&mut self, label: impl Into<String>) -> &mut Diagnostic {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Says how to mend it.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Relative to the app's folder.
@@ -39,4 +71,121 @@ pub struct Source {
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     pub files: Vec<Source>,
+}
+
+/// Where something is, for people: both from 1, columns in code points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Sources {
+    pub fn get(&self, file: FileId) -> Option<&Source> {
+        self.files.get(file.0 as usize)
+    }
+
+    /// The line and column of a byte of a file. What lies outside the text is put at its end.
+    pub fn position(&self, file: FileId, byte: u32) -> Position {
+        let text = self.get(file).map_or("", |source| &source.text);
+        let before = &text[..boundary(text, byte as usize)];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Position {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+}
+
+/// `byte`, moved back to where a character begins and into the text.
+fn boundary(text: &str, byte: usize) -> usize {
+    let mut at = byte.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn range(text: &str, span: Span) -> Range<usize> {
+    let start = boundary(text, span.start as usize);
+    start..boundary(text, span.end as usize).max(start)
+}
+
+/// In the order in which somebody mends them: by file, by place, errors before warnings.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|d| (d.file, d.span.start, !d.is_error(), d.span.end));
+}
+
+/// What a person reads: file, line, column, the line itself with a caret, and a way to mend it.
+///
+/// Ends with a newline unless there is nothing to say.
+pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&render_one(diagnostic, sources, &renderer));
+        out.push('\n');
+    }
+    out
+}
+
+fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code);
+    let (path, text) = sources.get(diagnostic.file).map_or_else(
+        || (String::new(), ""),
+        |source| (source.path.display().to_string(), source.text.as_str()),
+    );
+    let mut annotation = AnnotationKind::Primary.span(range(text, diagnostic.span));
+    if let Some(label) = &diagnostic.label {
+        annotation = annotation.label(label.as_str());
+    }
+    let mut group = title.element(
+        Snippet::source(text)
+            .path(path)
+            .line_start(1)
+            .annotation(annotation),
+    );
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// What `check --format json` prints: an object for each, with places both in bytes and for people.
+pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<serde_json::Value> {
+    let place = |file, byte| {
+        let position = sources.position(file, byte);
+        json!({ "line": position.line, "column": position.column, "byte": byte })
+    };
+    diagnostics
+        .iter()
+        .map(|d| {
+            let start = sources.position(d.file, d.span.start);
+            json!({
+                "severity": d.severity.name(),
+                "code": d.code,
+                "message": d.message,
+                "label": d.label,
+                "help": d.help,
+                "path": sources.get(d.file).map(|s| s.path.display().to_string()),
+                "line": start.line,
+                "column": start.column,
+                "byte": d.span.start,
+                "end": place(d.file, d.span.end),
+            })
+        })
+        .collect()
 }

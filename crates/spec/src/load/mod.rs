@@ -1,1 +1,220 @@
-//! stub
+//! The app folder → a checked [`App`], with every mistake at once.
+//!
+//! ```text
+//! files ─▶ walk (TOML against the key tables) ─▶ declare ─▶ resolve (names) ─▶ rules (expressions) ─▶ App
+//! ```
+//!
+//! No stage stops at a mistake, and none complains about what an earlier one already has complained
+//! about. [`load`] reads the files; all else is pure, as [`load_sources`].
+
+mod declare;
+mod files;
+mod indexes;
+mod keys;
+mod names;
+mod report;
+mod resolve;
+mod rules;
+mod settings;
+mod walk;
+
+use crate::diagnostic::{Diagnostic, Sources};
+use crate::model::{App, ModelId};
+use crate::nearest::nearest;
+use declare::ModuleDecl;
+use files::Role;
+use report::{At, Report};
+use std::path::{Path, PathBuf};
+
+/// The built-in module, declared as an app would declare it.
+const AUTH_TOML: &str = include_str!("auth.toml");
+const AUTH_PATH: &str = "(built in)/auth.toml";
+
+/// What a folder says, and what is wrong with it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// There iff no diagnostic is an error.
+    pub app: Option<App>,
+    /// Sorted by file and place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub sources: Sources,
+    /// By model, in the order of the models.
+    pub seeds: Vec<Seed>,
+}
+
+/// Records that come with the app: one JSON object a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    pub model: ModelId,
+    /// Within the folder that was given to [`load`].
+    pub path: PathBuf,
+}
+
+/// Reads and checks an app's folder.
+pub fn load(folder: &Path) -> Loaded {
+    let found = files::find(folder);
+    let mut loaded = check(found.files, found.unreadable);
+    for seed in &mut loaded.seeds {
+        seed.path = folder.join(&seed.path);
+    }
+    loaded
+}
+
+/// Checks an app that is not on disk. Paths are relative to its folder (`modules/orders/module.toml`);
+/// what is no part of an app is ignored.
+pub fn load_sources(files: Vec<(PathBuf, String)>) -> Loaded {
+    check(files, Vec::new())
+}
+
+fn check(files: Vec<(PathBuf, String)>, unreadable: Vec<(PathBuf, String)>) -> Loaded {
+    let mut report = Report::default();
+    let (sources, parts) = gather(files, unreadable, &mut report);
+    let mut settings = crate::settings::Settings::default();
+    let mut modules = vec![built_in_auth(&sources, &parts, &mut report)];
+    for (at, role) in &parts.texts {
+        let Some(source) = sources.get(at.file) else {
+            continue;
+        };
+        match role {
+            Role::App => {
+                let table = walk::parse(&source.text, at.file, &mut report);
+                settings = self::settings::read(&table, at.file, &mut report);
+            }
+            Role::Module(name) => {
+                let table = walk::parse(&source.text, at.file, &mut report);
+                if name != names::AUTH {
+                    names::check_module(name, *at, &mut report);
+                }
+                let module = declare::read(name.clone(), &table, at.file, false, &mut report);
+                if name == names::AUTH {
+                    resolve::extend_auth(&mut modules[0], module, &mut report);
+                } else {
+                    modules.push(module);
+                }
+            }
+            Role::Seed { .. } | Role::Function { .. } => {}
+        }
+    }
+    let resolved = resolve::resolve(&modules, &mut report);
+    let mut app = App::new(settings, resolved.modules, resolved.models);
+    rules::add(&mut app, &modules, &resolved.broken, &sources, &mut report);
+    let seeds = seeds(&app, &modules, &parts, &mut report);
+    let app = (!report.has_errors()).then_some(app);
+    Loaded {
+        app,
+        diagnostics: report.finish(),
+        sources,
+        seeds,
+    }
+}
+
+/// The app's files, by what they are.
+struct Parts {
+    auth: At,
+    /// `mainstay.toml` and the modules', in this order.
+    texts: Vec<(At, Role)>,
+    seeds: Vec<(At, Role, PathBuf)>,
+}
+
+fn gather(
+    mut given: Vec<(PathBuf, String)>,
+    unreadable: Vec<(PathBuf, String)>,
+    report: &mut Report,
+) -> (Sources, Parts) {
+    let mut sources = Sources::default();
+    let mut texts = Vec::new();
+    let mut seeds = Vec::new();
+    // By path, but the app's own file first: people read a report from its top.
+    given.sort_by(|a, b| {
+        (files::role(&a.0) != Some(Role::App), &a.0)
+            .cmp(&(files::role(&b.0) != Some(Role::App), &b.0))
+    });
+    given.dedup_by(|a, b| a.0 == b.0);
+    let has_app = given
+        .iter()
+        .chain(&unreadable)
+        .any(|(path, _)| files::role(path) == Some(Role::App));
+    if !has_app {
+        files::add_unreadable(
+            &mut sources,
+            PathBuf::from(files::APP_FILE),
+            "there is no such file",
+            report,
+        );
+    }
+    for (path, why) in unreadable {
+        files::add_unreadable(&mut sources, path, &why, report);
+    }
+    for (path, text) in given {
+        let Some(role) = files::role(&path) else {
+            continue;
+        };
+        match &role {
+            Role::App | Role::Module(_) => {
+                if text.len() > files::MAX_FILE {
+                    let why = format!("the file has more than {} bytes", files::MAX_FILE);
+                    files::add_unreadable(&mut sources, path, &why, report);
+                    continue;
+                }
+                texts.push((At::top(files::add(&mut sources, path, text)), role));
+            }
+            Role::Seed { .. } => {
+                let id = files::add(&mut sources, path.clone(), String::new());
+                seeds.push((At::top(id), role, path));
+            }
+            Role::Function { .. } => {
+                let id = files::add(&mut sources, path, String::new());
+                walk::not_built(report, At::top(id), "a function", "functions in TypeScript");
+            }
+        }
+    }
+    let auth = files::add(&mut sources, PathBuf::from(AUTH_PATH), AUTH_TOML.to_owned());
+    let auth = At::top(auth);
+    (sources, Parts { auth, texts, seeds })
+}
+
+fn built_in_auth(sources: &Sources, parts: &Parts, report: &mut Report) -> ModuleDecl {
+    let text = sources
+        .get(parts.auth.file)
+        .map_or("", |source| &source.text);
+    let table = walk::parse(text, parts.auth.file, report);
+    declare::read(
+        names::AUTH.to_owned(),
+        &table,
+        parts.auth.file,
+        true,
+        report,
+    )
+}
+
+fn seeds(app: &App, modules: &[ModuleDecl], parts: &Parts, report: &mut Report) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for (at, role, path) in &parts.seeds {
+        let Role::Seed { module, model } = role else {
+            continue;
+        };
+        if let Some(found) = app.model_in(module, model) {
+            seeds.push(Seed {
+                model: found.id,
+                path: path.clone(),
+            });
+            continue;
+        }
+        let known = modules
+            .iter()
+            .filter(|decl| decl.name == *module)
+            .flat_map(|decl| decl.models.iter().map(|model| model.name.value.as_str()));
+        let near = nearest(model, known);
+        let diagnostic = report.error(
+            *at,
+            "unknown-model",
+            format!("there is no model `{model}` in the module `{module}` for this seed"),
+        );
+        match near {
+            Some(near) => diagnostic.help(format!("call the file `{near}.jsonl`")),
+            None => diagnostic.help("a seed is called as its model: `seed/products.jsonl`"),
+        };
+    }
+    seeds.sort_by_key(|seed| seed.model);
+    seeds
+}

@@ -1,0 +1,135 @@
+//! The folder's files: which there are, and what each is.
+
+use super::report::{At, Report};
+use crate::diagnostic::{FileId, Source, Sources};
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// Bytes of one file. A module that needs more is several modules; and places fit their 32 bits.
+pub(super) const MAX_FILE: usize = 1 << 20;
+
+pub(super) const APP_FILE: &str = "mainstay.toml";
+const MODULE_FILE: &str = "module.toml";
+const MODULES: &str = "modules";
+const SEED: &str = "seed";
+const FUNCTIONS: &str = "functions";
+
+/// What a file is, by its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    App,
+    Module(String),
+    Seed { module: String, model: String },
+    Function { module: String },
+}
+
+/// None for what is no part of an app: a README, tests, a dashboard of the app's own.
+pub(super) fn role(path: &Path) -> Option<Role> {
+    let parts: Vec<String> = path
+        .components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        [APP_FILE] => Some(Role::App),
+        [MODULES, module, MODULE_FILE] => Some(Role::Module((*module).to_owned())),
+        [MODULES, module, SEED, file] => Some(Role::Seed {
+            module: (*module).to_owned(),
+            model: file.strip_suffix(".jsonl")?.to_owned(),
+        }),
+        [MODULES, module, FUNCTIONS, file] if file.ends_with(".ts") => Some(Role::Function {
+            module: (*module).to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+/// What was found in a folder. Files that cannot be read are mistakes like any other.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Paths relative to the folder. Seeds have no text here: they may be large, and are read
+    /// by whoever loads them.
+    pub files: Vec<(PathBuf, String)>,
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+pub(super) fn find(folder: &Path) -> Found {
+    let mut found = Found::default();
+    found.read(folder, Path::new(APP_FILE));
+    let modules = found.list(folder, Path::new(MODULES));
+    for module in modules {
+        if !folder.join(&module).is_dir() {
+            continue;
+        }
+        found.read(folder, &module.join(MODULE_FILE));
+        for sub in [SEED, FUNCTIONS] {
+            let names = found.list(folder, &module.join(sub));
+            // A folder of functions without a module.toml is a mistake too, which `read` has reported.
+            found
+                .files
+                .extend(names.into_iter().map(|path| (path, String::new())));
+        }
+    }
+    found
+}
+
+impl Found {
+    fn read(&mut self, folder: &Path, path: &Path) {
+        match fs::read(folder.join(path)) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => self.files.push((path.to_owned(), text)),
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let why = format!("the file is not UTF-8 (at byte {at})");
+                    self.unreadable.push((path.to_owned(), why));
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.unreadable
+                    .push((path.to_owned(), "there is no such file".to_owned()));
+            }
+            Err(error) => self
+                .unreadable
+                .push((path.to_owned(), format!("the file cannot be read: {error}"))),
+        }
+    }
+
+    /// What a folder holds, by name, without hidden files. A folder that is not there holds nothing.
+    fn list(&mut self, folder: &Path, path: &Path) -> Vec<PathBuf> {
+        let entries = match fs::read_dir(folder.join(path)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                let why = format!("the folder cannot be read: {error}");
+                self.unreadable.push((path.to_owned(), why));
+                return Vec::new();
+            }
+        };
+        let mut names: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+            .map(|entry| path.join(entry.file_name()))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// Takes a file among the sources.
+pub(super) fn add(sources: &mut Sources, path: PathBuf, text: String) -> FileId {
+    let id = FileId(sources.files.len() as u32);
+    sources.files.push(Source { path, text });
+    id
+}
+
+/// Takes a file that could not be read: an empty one with a complaint at its top.
+pub(super) fn add_unreadable(sources: &mut Sources, path: PathBuf, why: &str, report: &mut Report) {
+    let is_app = path == Path::new(APP_FILE);
+    let id = add(sources, path, String::new());
+    let diagnostic = report.error(At::top(id), "unreadable-file", why);
+    if is_app {
+        diagnostic.help("an app is a folder with a `mainstay.toml`; `mainstay new DIR` makes one");
+    }
+}

@@ -1,0 +1,105 @@
+//! Where the loader puts what it finds wrong.
+
+use crate::diagnostic::{Diagnostic, FileId, Severity};
+use crate::expr::Span;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// A place in one of the app's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At {
+    pub file: FileId,
+    pub span: Span,
+}
+
+impl At {
+    /// Files are bounded (see [`super::MAX_FILE`]), so every place fits.
+    pub fn new(file: FileId, range: Range<usize>) -> At {
+        At {
+            file,
+            span: Span {
+                start: range.start as u32,
+                end: range.end as u32,
+            },
+        }
+    }
+
+    /// The beginning of a file: for what is wrong with the whole of it.
+    pub fn top(file: FileId) -> At {
+        At::new(file, 0..0)
+    }
+}
+
+/// Something, and where it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Located<T> {
+    pub value: T,
+    pub at: At,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub diagnostics: Vec<Diagnostic>,
+    /// Files whose TOML does not parse. What was recovered from them tells other files which names
+    /// exist, but complaints about it would be about our guesses, not about what somebody wrote.
+    muted: HashSet<FileId>,
+}
+
+impl Report {
+    pub fn error(
+        &mut self,
+        at: At,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Error, at, code, message.into())
+    }
+
+    pub fn warning(
+        &mut self,
+        at: At,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Warning, at, code, message.into())
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        at: At,
+        code: &'static str,
+        message: String,
+    ) -> &mut Diagnostic {
+        let place = self.diagnostics.len();
+        self.diagnostics.push(Diagnostic {
+            severity,
+            code,
+            message,
+            label: None,
+            help: None,
+            file: at.file,
+            span: at.span,
+        });
+        &mut self.diagnostics[place]
+    }
+
+    /// From now on nothing more is said about this file.
+    pub fn mute(&mut self, file: FileId) {
+        self.muted.insert(file);
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// What to show: muted files show only why they do not parse.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        let muted = &self.muted;
+        self.diagnostics
+            .retain(|d| d.code == super::walk::SYNTAX || !muted.contains(&d.file));
+        crate::diagnostic::sort(&mut self.diagnostics);
+        self.diagnostics.dedup();
+        self.diagnostics
+    }
+}
