@@ -1,4 +1,7 @@
 //! SQLite.
+
+pub(crate) mod encode;
+
 use crate::{Bounds, Changed, Decision, Result};
 use spec::statement::{Rows, Statement, Step, Written};
 use spec::value::Value;
