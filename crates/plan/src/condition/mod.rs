@@ -1,0 +1,849 @@
+//! A checked, folded expression → SQL. The logic is two-valued on both stores: a condition is written so
+//! that it is true exactly when the expression is (or, negated, is not); SQL's third value never escapes.
+
+mod json;
+mod text;
+
+pub use text::after_prefix;
+
+use crate::access;
+
+use crate::Caller;
+use crate::sql::Sql;
+use spec::expr::{Comparison, Expr, ExprKind, Over, Place, Span, Type};
+use spec::types::ColumnType;
+use spec::{App, Dialect, FieldId, ModelId, Rule, Value};
+use std::sync::Arc;
+
+/// Why an expression has no SQL. Found at load time for rules, answered as a 400 for filters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsupported {
+    pub span: Span,
+    pub reason: String,
+}
+
+type Result<T> = std::result::Result<T, Unsupported>;
+
+/// Whose reading of other records and fields it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Eyes<'a> {
+    /// A rule of the app: it sees everything in its module.
+    Rule,
+    /// A caller's filter or sort: each hop and field applies its read rule.
+    Caller(Caller<'a>),
+}
+
+/// Compiles expressions about one row, which the surrounding statement calls `this`.
+pub struct Conditions<'a> {
+    app: &'a App,
+    model: ModelId,
+    this: &'a str,
+    old: Option<&'a str>,
+    eyes: Eyes<'a>,
+    bound: Vec<Bound>,
+}
+
+/// What a quantifier's variable stands for.
+#[derive(Debug, Clone)]
+enum Bound {
+    Record {
+        alias: String,
+        model: ModelId,
+    },
+    Literal(Value),
+    /// An item of a JSON array, unpacked under this alias.
+    Item {
+        alias: String,
+    },
+}
+
+impl<'a> Conditions<'a> {
+    /// For expressions about a record of `model`, whose row is called `this`.
+    pub fn new(app: &'a App, model: ModelId, this: &'a str, eyes: Eyes<'a>) -> Conditions<'a> {
+        Conditions {
+            app,
+            model,
+            this,
+            old: None,
+            eyes,
+            bound: Vec::new(),
+        }
+    }
+
+    /// For rules over the resulting record (`this`) and the stored one (`old`).
+    pub fn with_old(mut self, old: &'a str) -> Conditions<'a> {
+        self.old = Some(old);
+        self
+    }
+
+    /// Writes a condition that is true exactly when `expr` is true.
+    pub fn holds(&mut self, sql: &mut Sql, expr: &Expr) -> Result<()> {
+        self.truth(sql, expr, true)
+    }
+
+    /// Writes a rule as a condition.
+    pub fn rule(&mut self, sql: &mut Sql, rule: &Rule) -> Result<()> {
+        match rule {
+            Rule::Allow => constant(sql, true),
+            Rule::Deny => constant(sql, false),
+            Rule::When(expr) => self.truth(sql, expr, true)?,
+        }
+        Ok(())
+    }
+
+    /// Writes a condition that is true when `expr` is (`want`) or is not (`!want`) true.
+    fn truth(&mut self, sql: &mut Sql, expr: &Expr, want: bool) -> Result<()> {
+        match &expr.kind {
+            ExprKind::Literal(value) => constant(sql, (*value == Value::Bool(true)) == want),
+            ExprKind::Not(inner) => self.truth(sql, inner, !want)?,
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
+                let all = matches!(expr.kind, ExprKind::And(_)) == want;
+                sql.push("(");
+                for (i, part) in parts.iter().enumerate() {
+                    if i > 0 {
+                        sql.push(if all { " AND " } else { " OR " });
+                    }
+                    self.truth(sql, part, want)?;
+                }
+                sql.push(")");
+            }
+            ExprKind::IsNull(inner) => self.is_null(sql, inner, want)?,
+            ExprKind::Compare { op, left, right } => {
+                let (op, want) = match op {
+                    Comparison::Ne => (Comparison::Eq, !want),
+                    other => (*other, want),
+                };
+                self.compare(sql, op, left, right, want)?;
+            }
+            ExprKind::In { item, list } => self.member(sql, item, list, want)?,
+            ExprKind::Quantified {
+                all, over, body, ..
+            } => self.quantified(sql, *all, over, body, want)?,
+            ExprKind::Text {
+                function,
+                subject,
+                argument,
+            } => self.text(sql, *function, subject, argument, want)?,
+            ExprKind::Has(inner) => {
+                sql.push("(");
+                self.json_kind(sql, inner)?;
+                sql.push(if want { " IS NOT NULL)" } else { " IS NULL)" });
+            }
+            ExprKind::Conditional {
+                condition,
+                then,
+                otherwise,
+            } => {
+                sql.push("(CASE WHEN ");
+                self.truth(sql, condition, true)?;
+                sql.push(" THEN ");
+                self.truth(sql, then, want)?;
+                sql.push(" ELSE ");
+                self.truth(sql, otherwise, want)?;
+                sql.push(" END)");
+            }
+            ExprKind::Path { .. } | ExprKind::Element(_) if expr.ty == Type::Dyn => {
+                sql.push("(");
+                self.json_kind(sql, expr)?;
+                match sql.dialect {
+                    // PostgreSQL's kind is 'boolean' for both; its value tells.
+                    Dialect::Postgres => {
+                        sql.push(" = 'boolean' AND ");
+                        self.json(sql, expr)?;
+                        sql.push(" = 'true'::jsonb");
+                    }
+                    Dialect::Sqlite => {
+                        sql.push(" = 'true'");
+                    }
+                }
+                sql.push(if want { ")" } else { ") IS NOT TRUE" });
+            }
+            ExprKind::Field { .. } | ExprKind::Element(_) if expr.ty == Type::Bool => {
+                let nullable = self.nullable(expr);
+                match (sql.dialect, want, nullable) {
+                    (Dialect::Postgres, true, _) => self.scalar(sql, expr)?,
+                    (Dialect::Postgres, false, false) => {
+                        sql.push("NOT ");
+                        self.scalar(sql, expr)?;
+                    }
+                    (Dialect::Sqlite, _, false) | (Dialect::Sqlite, true, true) => {
+                        // `= 1`, so that an index on the column serves.
+                        self.scalar(sql, expr)?;
+                        sql.push(if want { " = 1" } else { " = 0" });
+                    }
+                    (_, false, true) => {
+                        sql.push("(");
+                        self.scalar(sql, expr)?;
+                        sql.push(") IS NOT TRUE");
+                    }
+                }
+            }
+            _ => {
+                return Err(unsupported(
+                    expr,
+                    match &expr.kind {
+                        ExprKind::Auth(_) | ExprKind::Now => {
+                            "the caller and the clock must be known before SQL is written"
+                        }
+                        _ => "this cannot be decided by the database",
+                    },
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_null(&mut self, sql: &mut Sql, inner: &Expr, want: bool) -> Result<()> {
+        if inner.ty == Type::Dyn {
+            sql.push("(coalesce(");
+            self.json_kind(sql, inner)?;
+            sql.push(if want {
+                ", 'null') = 'null')"
+            } else {
+                ", 'null') <> 'null')"
+            });
+        } else {
+            self.scalar(sql, inner)?;
+            sql.push(if want { " IS NULL" } else { " IS NOT NULL" });
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        sql: &mut Sql,
+        op: Comparison,
+        left: &Expr,
+        right: &Expr,
+        want: bool,
+    ) -> Result<()> {
+        if is_null_literal(left) || is_null_literal(right) {
+            constant(sql, !want);
+            return Ok(());
+        }
+        if left.ty == Type::Dyn || right.ty == Type::Dyn {
+            sql.push("(");
+            if left.ty == Type::Dyn {
+                self.compare_json(sql, op, left, right)?;
+            } else {
+                self.compare_json(sql, mirrored(op), right, left)?;
+            }
+            sql.push(if want { ")" } else { ") IS NOT TRUE" });
+            return Ok(());
+        }
+        let negated = !want;
+        let nullable = self.nullable(left) || self.nullable(right);
+        let op = if negated && !nullable {
+            inverse(op)
+        } else {
+            op
+        };
+        if negated && nullable {
+            sql.push("(");
+        }
+        self.side(sql, left, &right.ty)?;
+        sql.push(symbol(op));
+        self.side(sql, right, &left.ty)?;
+        if negated && nullable {
+            sql.push(") IS NOT TRUE");
+        }
+        Ok(())
+    }
+
+    /// One side of a comparison, brought to the representation of the other.
+    fn side(&mut self, sql: &mut Sql, expr: &Expr, other: &Type) -> Result<()> {
+        match (sql.dialect, &expr.ty, other) {
+            // Minor units compare at one scale.
+            (Dialect::Sqlite, Type::Decimal(mine), Type::Decimal(theirs)) if mine < theirs => {
+                self.scaled(sql, expr, theirs - mine)
+            }
+            (Dialect::Sqlite, Type::Int, Type::Decimal(scale)) if *scale > 0 => {
+                self.scaled(sql, expr, *scale)
+            }
+            (dialect, Type::Date, Type::Timestamp) => {
+                match dialect {
+                    Dialect::Sqlite => sql.push("(unixepoch("),
+                    Dialect::Postgres => sql.push("(("),
+                };
+                self.scalar(sql, expr)?;
+                match dialect {
+                    Dialect::Sqlite => sql.push(") * 1000000)"),
+                    Dialect::Postgres => sql.push(")::timestamp at time zone 'UTC')"),
+                };
+                Ok(())
+            }
+            _ => self.scalar(sql, expr),
+        }
+    }
+
+    fn scaled(&mut self, sql: &mut Sql, expr: &Expr, by: u8) -> Result<()> {
+        sql.push("(");
+        self.scalar(sql, expr)?;
+        sql.push(" * ")
+            .number(10i64.pow(u32::from(by.min(18))))
+            .push(")");
+        Ok(())
+    }
+
+    /// Whether the SQL of a scalar can be null.
+    fn nullable(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Literal(value) => value.is_null(),
+            ExprKind::Field {
+                place,
+                model,
+                field,
+            } => {
+                let field = self.app.model(*model).field(*field);
+                field.optional
+                    || matches!(place, Place::Follow { .. })
+                    || !matches!(self.seen(field), Rule::Allow)
+            }
+            ExprKind::Conditional {
+                then, otherwise, ..
+            } => self.nullable(then) || self.nullable(otherwise),
+            ExprKind::Size(inner) => inner.ty == Type::Dyn || self.nullable(inner),
+            ExprKind::Element(_) => true,
+            _ => expr.ty != Type::Bool,
+        }
+    }
+
+    /// The read rule that applies to a field through these eyes.
+    fn seen(&self, field: &spec::Field) -> Rule {
+        match self.eyes {
+            Eyes::Rule => Rule::Allow,
+            Eyes::Caller(caller) => access::field_read(field, caller),
+        }
+    }
+
+    /// Writes a scalar: a column, a parameter, a sub-select.
+    pub fn scalar(&mut self, sql: &mut Sql, expr: &Expr) -> Result<()> {
+        match &expr.kind {
+            ExprKind::Literal(Value::Null) => {
+                sql.push("NULL");
+            }
+            ExprKind::Literal(Value::Bool(value)) => constant(sql, *value),
+            ExprKind::Literal(value) => {
+                let ty = column_type(&expr.ty)
+                    .ok_or_else(|| unsupported(expr, "this value has no column type"))?;
+                sql.bind(value.clone(), ty);
+            }
+            ExprKind::Field {
+                place,
+                model,
+                field,
+            } => self.field(sql, place, *model, *field)?,
+            ExprKind::Extra { .. } | ExprKind::Path { .. } => self.json(sql, expr)?,
+            ExprKind::Element(var) => self.element(sql, *var, &expr.ty),
+            ExprKind::Conditional {
+                condition,
+                then,
+                otherwise,
+            } => {
+                sql.push("(CASE WHEN ");
+                self.truth(sql, condition, true)?;
+                sql.push(" THEN ");
+                self.side(sql, then, &expr.ty)?;
+                sql.push(" ELSE ");
+                self.side(sql, otherwise, &expr.ty)?;
+                sql.push(" END)");
+            }
+            ExprKind::Size(inner) => self.size(sql, inner)?,
+            _ if expr.ty == Type::Bool => {
+                sql.push("((");
+                self.truth(sql, expr, true)?;
+                sql.push(") IS TRUE)");
+            }
+            ExprKind::Arith { .. } | ExprKind::Negate(_) => {
+                return Err(unsupported(
+                    expr,
+                    "arithmetic on fields is for checks and defaults; it cannot become SQL",
+                ));
+            }
+            ExprKind::Convert(_) => {
+                return Err(unsupported(
+                    expr,
+                    "conversions of fields are for checks and defaults; they cannot become SQL",
+                ));
+            }
+            _ => return Err(unsupported(expr, "this has no counterpart in SQL")),
+        }
+        Ok(())
+    }
+
+    /// A field of a place; null where these eyes may not see it.
+    fn field(
+        &mut self,
+        sql: &mut Sql,
+        place: &Place,
+        model: ModelId,
+        field: FieldId,
+    ) -> Result<()> {
+        let app = self.app;
+        let declared = app.model(model).field(field);
+        match self.seen(declared) {
+            Rule::Allow => self.at(sql, place, &mut |sql, alias| {
+                sql.column(alias, &declared.name);
+                Ok(())
+            }),
+            Rule::Deny => {
+                sql.push("NULL");
+                Ok(())
+            }
+            Rule::When(rule) => self.at(sql, place, &mut |sql, alias| {
+                sql.push("(CASE WHEN ");
+                Conditions::new(app, model, alias, Eyes::Rule).holds(sql, &rule)?;
+                sql.push(" THEN ")
+                    .column(alias, &declared.name)
+                    .push(" END)");
+                Ok(())
+            }),
+        }
+    }
+
+    /// Writes something about the row of a place, in a sub-select where the place is another record.
+    fn at(
+        &mut self,
+        sql: &mut Sql,
+        place: &Place,
+        write: &mut dyn FnMut(&mut Sql, &str) -> Result<()>,
+    ) -> Result<()> {
+        match place {
+            Place::This => write(sql, self.this),
+            Place::Old => write(sql, self.old.unwrap_or(self.this)),
+            Place::Var(var) => match self.bound.get(usize::from(*var)) {
+                Some(Bound::Record { alias, .. }) => {
+                    let alias = alias.clone();
+                    write(sql, &alias)
+                }
+                _ => Err(Unsupported {
+                    span: Span::default(),
+                    reason: "this variable is no record".to_owned(),
+                }),
+            },
+            Place::Follow { base, field, to } => {
+                let target = self.app.model(*to);
+                let from = self.model_of(base)?;
+                let alias = sql.alias("h");
+                sql.push("(SELECT ");
+                write(sql, &alias)?;
+                sql.push(" FROM ").table(target).push(" ").push(&alias);
+                sql.push(" WHERE ").column(&alias, "id").push(" = ");
+                self.field(sql, base, from, *field)?;
+                self.target_rule(sql, target, &alias)?;
+                sql.push(")");
+                Ok(())
+            }
+        }
+    }
+
+    fn model_of(&self, place: &Place) -> Result<ModelId> {
+        match place {
+            Place::This | Place::Old => Ok(self.model),
+            Place::Follow { to, .. } => Ok(*to),
+            Place::Var(var) => match self.bound.get(usize::from(*var)) {
+                Some(Bound::Record { model, .. }) => Ok(*model),
+                _ => Err(Unsupported {
+                    span: Span::default(),
+                    reason: "this variable is no record".to_owned(),
+                }),
+            },
+        }
+    }
+
+    /// ` AND …`: what these eyes need of a record that a hop leads to.
+    fn target_rule(&mut self, sql: &mut Sql, target: &spec::Model, alias: &str) -> Result<()> {
+        let Eyes::Caller(caller) = self.eyes else {
+            return Ok(());
+        };
+        match access::rule(target, access::Verb::Read, caller) {
+            Rule::Allow => Ok(()),
+            rule => {
+                sql.push(" AND ");
+                Conditions::new(self.app, target.id, alias, Eyes::Rule).rule(sql, &rule)
+            }
+        }
+    }
+
+    fn quantified(
+        &mut self,
+        sql: &mut Sql,
+        all: bool,
+        over: &Over,
+        body: &Expr,
+        want: bool,
+    ) -> Result<()> {
+        // exists(p) is EXISTS(p); all(p) is NOT EXISTS(not p).
+        let negate = all == want;
+        match over {
+            Over::Related {
+                place,
+                model,
+                field,
+            } => {
+                let child = self.app.model(*model);
+                let alias = sql.alias("m");
+                sql.push(if negate {
+                    "NOT EXISTS (SELECT 1 FROM "
+                } else {
+                    "EXISTS (SELECT 1 FROM "
+                });
+                sql.table(child).push(" ").push(&alias).push(" WHERE ");
+                self.bound.push(Bound::Record {
+                    alias: alias.clone(),
+                    model: *model,
+                });
+                let var = Place::Var((self.bound.len() - 1) as u8);
+                self.field(sql, &var, *model, *field)?;
+                sql.push(" = ");
+                self.at(sql, place, &mut |sql, alias| {
+                    sql.column(alias, "id");
+                    Ok(())
+                })?;
+                self.target_rule(sql, child, &alias)?;
+                sql.push(" AND ");
+                let done = self.truth(sql, body, !all);
+                self.bound.pop();
+                done?;
+                sql.push(")");
+            }
+            Over::List(list) => match literal_items(list) {
+                Some(items) => {
+                    // `all` over nothing is true, `exists` over nothing is not.
+                    if items.is_empty() {
+                        constant(sql, all == want);
+                        return Ok(());
+                    }
+                    let conjunction = all == want;
+                    sql.push("(");
+                    for (i, item) in items.iter().enumerate() {
+                        if i > 0 {
+                            sql.push(if conjunction { " AND " } else { " OR " });
+                        }
+                        self.bound.push(Bound::Literal(item.clone()));
+                        let done = self.truth(sql, body, want);
+                        self.bound.pop();
+                        done?;
+                    }
+                    sql.push(")");
+                }
+                None => {
+                    let alias = sql.alias("j");
+                    sql.push(if negate {
+                        "NOT EXISTS (SELECT 1 FROM "
+                    } else {
+                        "EXISTS (SELECT 1 FROM "
+                    });
+                    self.unpack(sql, list, &alias)?;
+                    sql.push(" WHERE ");
+                    self.bound.push(Bound::Item { alias });
+                    let done = self.truth(sql, body, !all);
+                    self.bound.pop();
+                    done?;
+                    sql.push(")");
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// The items of a JSON array as rows.
+    fn unpack(&mut self, sql: &mut Sql, list: &Expr, alias: &str) -> Result<()> {
+        match sql.dialect {
+            Dialect::Postgres => {
+                sql.push("jsonb_array_elements(CASE WHEN jsonb_typeof(");
+                self.json(sql, list)?;
+                sql.push(") = 'array' THEN ");
+                self.json(sql, list)?;
+                sql.push(" END) ").push(alias).push("(v)");
+            }
+            Dialect::Sqlite => {
+                sql.push("json_each(CASE WHEN ");
+                self.json_kind(sql, list)?;
+                sql.push(" = 'array' THEN ");
+                self.json(sql, list)?;
+                sql.push(" END) ").push(alias);
+            }
+        }
+        Ok(())
+    }
+
+    fn element(&mut self, sql: &mut Sql, var: u8, ty: &Type) {
+        match self.bound.get(usize::from(var)).cloned() {
+            Some(Bound::Literal(Value::Bool(value))) => constant(sql, value),
+            Some(Bound::Literal(Value::Null)) => {
+                sql.push("NULL");
+            }
+            Some(Bound::Literal(value)) => {
+                sql.bind(value, column_type(ty).unwrap_or(ColumnType::Text));
+            }
+            Some(Bound::Item { alias }) => match (sql.dialect, ty) {
+                (Dialect::Sqlite, _) => {
+                    sql.push(&alias).push(".value");
+                }
+                (Dialect::Postgres, Type::Int) => {
+                    sql.push("(").push(&alias).push(".v #>> '{}')::bigint");
+                }
+                (Dialect::Postgres, Type::Float) => {
+                    sql.push("(")
+                        .push(&alias)
+                        .push(".v #>> '{}')::double precision");
+                }
+                (Dialect::Postgres, Type::Bool) => {
+                    sql.push("(").push(&alias).push(".v #>> '{}')::boolean");
+                }
+                (Dialect::Postgres, Type::Dyn) => {
+                    sql.push(&alias).push(".v");
+                }
+                (Dialect::Postgres, _) => {
+                    sql.push("((")
+                        .push(&alias)
+                        .push(".v #>> '{}') COLLATE \"C\")");
+                }
+            },
+            // A record variable is never used as a scalar: the checker refuses it.
+            Some(Bound::Record { .. }) | None => {
+                sql.push("NULL");
+            }
+        }
+    }
+
+    fn member(&mut self, sql: &mut Sql, item: &Expr, list: &Expr, want: bool) -> Result<()> {
+        if is_null_literal(item) {
+            constant(sql, !want);
+            return Ok(());
+        }
+        if let Some(items) = literal_items(list) {
+            let items: Vec<Value> = items.iter().filter(|v| !v.is_null()).cloned().collect();
+            if items.is_empty() {
+                constant(sql, !want);
+                return Ok(());
+            }
+            if item.ty == Type::Dyn {
+                let ty = item_type(&list.ty);
+                let any: Vec<Expr> = items
+                    .into_iter()
+                    .map(|v| equal(item, Expr::literal(v, ty.clone(), list.span)))
+                    .collect();
+                return self.truth(
+                    sql,
+                    &Expr {
+                        kind: ExprKind::Or(any),
+                        ty: Type::Bool,
+                        span: item.span,
+                    },
+                    want,
+                );
+            }
+            let ty = column_type(&item.ty)
+                .ok_or_else(|| unsupported(item, "this value has no column type"))?;
+            let wrap = !want && self.nullable(item);
+            if wrap {
+                sql.push("(");
+            }
+            self.scalar(sql, item)?;
+            let not = !want && !wrap;
+            match sql.dialect {
+                Dialect::Postgres => {
+                    sql.push(if not { " <> ALL(" } else { " = ANY(" });
+                    sql.bind_array(Arc::from(items), ty).push(")");
+                }
+                Dialect::Sqlite => {
+                    sql.push(if not { " NOT IN (" } else { " IN (" });
+                    for (i, value) in items.into_iter().enumerate() {
+                        if i > 0 {
+                            sql.push(", ");
+                        }
+                        sql.bind(value, ty);
+                    }
+                    sql.push(")");
+                }
+            }
+            if wrap {
+                sql.push(") IS NOT TRUE");
+            }
+            return Ok(());
+        }
+        if let ExprKind::List(items) = &list.kind {
+            let any: Vec<Expr> = items
+                .iter()
+                .map(|other| equal(item, other.clone()))
+                .collect();
+            return self.truth(
+                sql,
+                &Expr {
+                    kind: ExprKind::Or(any),
+                    ty: Type::Bool,
+                    span: item.span,
+                },
+                want,
+            );
+        }
+        // A JSON array: one of its items equals.
+        let alias = sql.alias("j");
+        sql.push(if want {
+            "EXISTS (SELECT 1 FROM "
+        } else {
+            "NOT EXISTS (SELECT 1 FROM "
+        });
+        self.unpack(sql, list, &alias)?;
+        sql.push(" WHERE ");
+        self.bound.push(Bound::Item { alias });
+        let element = Expr {
+            kind: ExprKind::Element((self.bound.len() - 1) as u8),
+            ty: item_type(&list.ty),
+            span: list.span,
+        };
+        let done = self.compare(sql, Comparison::Eq, &element, item, true);
+        self.bound.pop();
+        done?;
+        sql.push(")");
+        Ok(())
+    }
+
+    fn size(&mut self, sql: &mut Sql, inner: &Expr) -> Result<()> {
+        match (&inner.ty, sql.dialect) {
+            (Type::String | Type::Uuid, dialect) => {
+                sql.push(if dialect == Dialect::Postgres {
+                    "char_length("
+                } else {
+                    "length("
+                });
+                self.scalar(sql, inner)?;
+                sql.push(")");
+            }
+            (Type::List(_), Dialect::Postgres) => {
+                sql.push("jsonb_array_length(");
+                self.json(sql, inner)?;
+                sql.push(")");
+            }
+            (Type::List(_), Dialect::Sqlite) => {
+                sql.push("json_array_length(");
+                self.json(sql, inner)?;
+                sql.push(")");
+            }
+            (Type::Dyn, Dialect::Postgres) => {
+                sql.push("(CASE ");
+                self.json_kind(sql, inner)?;
+                sql.push(" WHEN 'array' THEN jsonb_array_length(");
+                self.json(sql, inner)?;
+                sql.push(") WHEN 'string' THEN char_length(");
+                self.json(sql, inner)?;
+                sql.push(" #>> '{}') END)");
+            }
+            (Type::Dyn, Dialect::Sqlite) => {
+                sql.push("(CASE ");
+                self.json_kind(sql, inner)?;
+                sql.push(" WHEN 'array' THEN json_array_length(");
+                self.json_value(sql, inner)?;
+                sql.push(") WHEN 'text' THEN length(");
+                self.json_value(sql, inner)?;
+                sql.push(") END)");
+            }
+            _ => {
+                return Err(unsupported(
+                    inner,
+                    "only texts and lists have a size in the database",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn constant(sql: &mut Sql, value: bool) {
+    sql.push(if value { "TRUE" } else { "FALSE" });
+}
+
+fn unsupported(expr: &Expr, reason: &str) -> Unsupported {
+    Unsupported {
+        span: expr.span,
+        reason: reason.to_owned(),
+    }
+}
+
+fn is_null_literal(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Value::Null))
+}
+
+fn equal(left: &Expr, right: Expr) -> Expr {
+    let span = left.span;
+    Expr {
+        kind: ExprKind::Compare {
+            op: Comparison::Eq,
+            left: Box::new(left.clone()),
+            right: Box::new(right),
+        },
+        ty: Type::Bool,
+        span,
+    }
+}
+
+/// The values of a list that is known: written out, or the caller's roles after folding.
+fn literal_items(list: &Expr) -> Option<Vec<Value>> {
+    match &list.kind {
+        ExprKind::Literal(Value::List(items)) => Some(items.to_vec()),
+        ExprKind::Literal(Value::Null) => Some(Vec::new()),
+        ExprKind::List(items) => items
+            .iter()
+            .map(|item| match &item.kind {
+                ExprKind::Literal(value) => Some(value.clone()),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+fn item_type(list: &Type) -> Type {
+    match list {
+        Type::List(item) => (**item).clone(),
+        _ => Type::Dyn,
+    }
+}
+
+fn column_type(ty: &Type) -> Option<ColumnType> {
+    Some(match ty {
+        Type::Bool => ColumnType::Bool,
+        Type::Int => ColumnType::Int,
+        Type::Float => ColumnType::Float,
+        Type::Decimal(scale) => ColumnType::Decimal { scale: *scale },
+        Type::String => ColumnType::Text,
+        Type::Uuid => ColumnType::Uuid,
+        Type::Timestamp => ColumnType::Timestamp,
+        Type::Date => ColumnType::Date,
+        Type::Null | Type::Duration | Type::Dyn | Type::List(_) => return None,
+    })
+}
+
+fn symbol(op: Comparison) -> &'static str {
+    match op {
+        Comparison::Eq => " = ",
+        Comparison::Ne => " <> ",
+        Comparison::Lt => " < ",
+        Comparison::Le => " <= ",
+        Comparison::Gt => " > ",
+        Comparison::Ge => " >= ",
+    }
+}
+
+fn mirrored(op: Comparison) -> Comparison {
+    match op {
+        Comparison::Lt => Comparison::Gt,
+        Comparison::Le => Comparison::Ge,
+        Comparison::Gt => Comparison::Lt,
+        Comparison::Ge => Comparison::Le,
+        same => same,
+    }
+}
+
+fn inverse(op: Comparison) -> Comparison {
+    match op {
+        Comparison::Eq => Comparison::Ne,
+        Comparison::Ne => Comparison::Eq,
+        Comparison::Lt => Comparison::Ge,
+        Comparison::Le => Comparison::Gt,
+        Comparison::Gt => Comparison::Le,
+        Comparison::Ge => Comparison::Lt,
+    }
+}

@@ -1,0 +1,152 @@
+//! What can be asked of the data. Every surface builds one of these and hands it to the engine with a
+//! principal; names are still text, as the caller wrote them.
+
+use bytes::Bytes;
+use spec::ModelId;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    List(List),
+    One(One),
+    Create(Create),
+    /// JSON Merge Patch (RFC 7396).
+    Update(Update),
+    /// Upsert by id.
+    Replace(Replace),
+    Delete(Delete),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct List {
+    pub model: ModelId,
+    /// CEL.
+    pub filter: Option<String>,
+    /// And-ed with `filter`.
+    pub plain: Vec<PlainFilter>,
+    pub sort: Vec<SortTerm>,
+    pub limit: Option<u32>,
+    pub cursor: Option<String>,
+    pub select: Select,
+    /// Whether the number of all matching records is wanted.
+    pub count: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct One {
+    pub model: ModelId,
+    pub id: String,
+    pub select: Select,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Create {
+    pub model: ModelId,
+    /// A JSON object.
+    pub body: Bytes,
+    pub select: Select,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    pub model: ModelId,
+    pub id: String,
+    pub body: Bytes,
+    pub if_match: Option<Precondition>,
+    pub select: Select,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replace {
+    pub model: ModelId,
+    pub id: String,
+    pub body: Bytes,
+    pub if_match: Option<Precondition>,
+    /// `If-None-Match: *`: create only.
+    pub if_absent: bool,
+    pub select: Select,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delete {
+    pub model: ModelId,
+    pub id: String,
+    pub if_match: Option<Precondition>,
+}
+
+/// `If-Match`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Precondition {
+    /// `*`: the record exists.
+    Exists,
+    /// One of these entity tags, quotes removed.
+    Tags(Vec<String>),
+}
+
+/// Which fields and related records an answer holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Select {
+    /// All that are not hidden, unless named.
+    pub fields: Option<Vec<String>>,
+    pub expand: Vec<Expand>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expand {
+    /// A relation field, or an inverse.
+    pub name: String,
+    /// Records of a to-many relation at most.
+    pub limit: Option<u32>,
+    pub sort: Vec<SortTerm>,
+    pub nested: Vec<Expand>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortTerm {
+    /// A field, or a path of to-one relations that ends in one.
+    pub path: Vec<String>,
+    pub descending: bool,
+}
+
+/// `price[lte]=100`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlainFilter {
+    pub field: String,
+    pub op: PlainOp,
+    /// One, or several for `in`.
+    pub values: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainOp {
+    Eq,
+    Ne,
+    Lt,
+    Lte,
+    Gt,
+    Gte,
+    In,
+}
+
+impl Operation {
+    pub fn model(&self) -> ModelId {
+        match self {
+            Operation::List(o) => o.model,
+            Operation::One(o) => o.model,
+            Operation::Create(o) => o.model,
+            Operation::Update(o) => o.model,
+            Operation::Replace(o) => o.model,
+            Operation::Delete(o) => o.model,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::List(_) => "list",
+            Operation::One(_) => "one",
+            Operation::Create(_) => "create",
+            Operation::Update(_) => "update",
+            Operation::Replace(_) => "replace",
+            Operation::Delete(_) => "delete",
+        }
+    }
+}

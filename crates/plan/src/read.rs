@@ -1,0 +1,438 @@
+//! Reading: one record, a page of a list, records by their ids, and what a write needs to know beforehand.
+
+use crate::Caller;
+use crate::access::{self, Verb};
+use crate::condition::{Conditions, Eyes, Unsupported};
+use crate::expand::Selects;
+use crate::page::{After, fixed_fields, order_by};
+use crate::resolve::{Sort, Want};
+use crate::schema::EXTRA;
+use crate::sql::Sql;
+use spec::expr::Expr;
+use spec::model::ID;
+use spec::statement::{Capture, Lane, Output, Shape, Statement};
+use spec::types::ColumnType;
+use spec::{App, Dialect, Model, ModelId, Rule, Value};
+
+type Result<T> = std::result::Result<T, Unsupported>;
+
+/// What every plan of an operation depends on.
+#[derive(Clone, Copy)]
+pub struct Planner<'a> {
+    pub app: &'a App,
+    pub dialect: Dialect,
+    pub caller: Caller<'a>,
+}
+
+/// A page of a list. Its statement captures the sort keys of the last record, for the next cursor.
+pub struct Page<'w, 'a> {
+    pub want: &'w Want<'a>,
+    pub filter: Option<&'w Expr>,
+    pub sort: &'w [Sort],
+    pub after: Option<&'w [Value]>,
+    pub limit: u32,
+}
+
+impl<'a> Planner<'a> {
+    fn selects(&self) -> Selects<'a> {
+        Selects {
+            app: self.app,
+            caller: self.caller,
+        }
+    }
+
+    /// For what rules say of a row called `alias`.
+    fn rules<'s>(&self, model: &Model, alias: &'s str) -> Conditions<'s>
+    where
+        'a: 's,
+    {
+        Conditions::new(self.app, model.id, alias, Eyes::Rule)
+    }
+
+    /// One record by its key; it captures the version. None where the caller may read no record at all.
+    pub fn one(&self, want: &Want<'_>, id: Value) -> Result<Option<Statement>> {
+        let model = want.model;
+        let rule = access::rule(model, Verb::Read, self.caller);
+        if matches!(rule, Rule::Deny) {
+            return Ok(None);
+        }
+        let mut sql = Sql::new(self.dialect);
+        let mut piece = self.selects().record(&mut sql, want, "t")?;
+        piece.add("t.\"version\"");
+        sql.push("SELECT ").push(piece.list()).push(" FROM ");
+        sql.table(model).push(" t").push(&piece.joins);
+        sql.push(" WHERE t.\"id\" = ").bind(id, model.key.column());
+        if !matches!(rule, Rule::Allow) {
+            sql.push(" AND ");
+            self.rules(model, "t").rule(&mut sql, &rule)?;
+        }
+        piece.outputs.push(Output::Captured {
+            ty: ColumnType::Int,
+        });
+        Ok(Some(sql.statement(
+            Shape {
+                columns: piece.outputs,
+                capture: Capture::Every,
+            },
+            Lane::Bounded,
+        )))
+    }
+
+    /// A page. None where the caller may read no record at all: the page is empty.
+    pub fn page(&self, page: &Page<'_, '_>) -> Result<Option<Statement>> {
+        let model = page.want.model;
+        let rule = access::rule(model, Verb::Read, self.caller);
+        if matches!(rule, Rule::Deny) {
+            return Ok(None);
+        }
+        let mut sql = Sql::new(self.dialect);
+        let mut piece = self.selects().record(&mut sql, page.want, "t")?;
+        let mut asker = Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller));
+        for term in page.sort {
+            let (key, done) = sql.aside(|sql| asker.scalar(sql, &term.expr));
+            done?;
+            piece.add(&key);
+        }
+        sql.push("SELECT ").push(piece.list()).push(" FROM ");
+        let after = page.after.map(|keys| After {
+            sort: page.sort,
+            keys,
+        });
+        let branches = after.as_ref().map(After::branches).unwrap_or_default();
+        let rows = u64::from(page.limit) + 1;
+        match (&after, branches.as_slice()) {
+            // Nothing lies behind the cursor.
+            (Some(_), []) => return Ok(None),
+            (None, _) | (Some(_), [_]) if piece.joins.is_empty() => {
+                sql.table(model).push(" t");
+                self.page_where(
+                    &mut sql,
+                    page,
+                    &rule,
+                    after.as_ref().zip(branches.first().copied()),
+                )?;
+            }
+            (None, _) | (Some(_), [_]) => {
+                sql.push("(SELECT t.* FROM ").table(model).push(" t");
+                self.page_where(
+                    &mut sql,
+                    page,
+                    &rule,
+                    after.as_ref().zip(branches.first().copied()),
+                )?;
+                order_by(&mut sql, &mut asker, page.sort)?;
+                sql.push(" LIMIT ")
+                    .number(rows)
+                    .push(") t")
+                    .push(&piece.joins);
+            }
+            (Some(after), several) => {
+                sql.push("(");
+                for (i, branch) in several.iter().enumerate() {
+                    let alias = format!("b{i}");
+                    sql.push(if i > 0 {
+                        " UNION ALL SELECT "
+                    } else {
+                        "SELECT "
+                    });
+                    sql.push(&alias)
+                        .push(".* FROM (SELECT t.* FROM ")
+                        .table(model)
+                        .push(" t");
+                    self.page_where(&mut sql, page, &rule, Some((after, *branch)))?;
+                    order_by(&mut sql, &mut asker, page.sort)?;
+                    sql.push(" LIMIT ").number(rows).push(") ").push(&alias);
+                }
+                sql.push(") t").push(&piece.joins);
+            }
+        }
+        order_by(&mut sql, &mut asker, page.sort)?;
+        sql.push(" LIMIT ").number(rows);
+        for term in page.sort {
+            let ty = self.sort_column(term);
+            piece.outputs.push(Output::Captured { ty });
+        }
+        let lane = if self.bounded(page, &rule) {
+            Lane::Bounded
+        } else {
+            Lane::Unbounded
+        };
+        Ok(Some(sql.statement(
+            Shape {
+                columns: piece.outputs,
+                capture: Capture::Last,
+            },
+            lane,
+        )))
+    }
+
+    fn sort_column(&self, term: &Sort) -> ColumnType {
+        match &term.expr.kind {
+            spec::expr::ExprKind::Field { model, field, .. } => {
+                let model = self.app.model(*model);
+                if *field == ID {
+                    model.key.column()
+                } else {
+                    model.field(*field).ty.column()
+                }
+            }
+            // Sort terms are made of fields only.
+            _ => ColumnType::Text,
+        }
+    }
+
+    fn page_where(
+        &self,
+        sql: &mut Sql,
+        page: &Page<'_, '_>,
+        rule: &Rule,
+        after: Option<(&After<'_>, crate::page::Branch)>,
+    ) -> Result<()> {
+        let model = page.want.model;
+        let mut word = " WHERE ";
+        if let Some(filter) = page.filter {
+            sql.push(word);
+            Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller))
+                .holds(sql, filter)?;
+            word = " AND ";
+        }
+        if !matches!(rule, Rule::Allow) {
+            sql.push(word);
+            self.rules(model, "t").rule(sql, rule)?;
+            word = " AND ";
+        }
+        if let Some((after, branch)) = after {
+            sql.push(word);
+            let mut asker = Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller));
+            after.condition(sql, &mut asker, branch)?;
+        }
+        Ok(())
+    }
+
+    /// How many records match, all pages together. None where the caller may read no record at all.
+    pub fn count(&self, model: &Model, filter: Option<&Expr>) -> Result<Option<Statement>> {
+        let rule = access::rule(model, Verb::Read, self.caller);
+        if matches!(rule, Rule::Deny) {
+            return Ok(None);
+        }
+        let mut sql = Sql::new(self.dialect);
+        sql.push("SELECT count(*) FROM ")
+            .table(model)
+            .push(" t WHERE ");
+        self.rules(model, "t").rule(&mut sql, &rule)?;
+        if let Some(filter) = filter {
+            sql.push(" AND ");
+            Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller))
+                .holds(&mut sql, filter)?;
+        }
+        let shape = Shape {
+            columns: vec![Output::Captured {
+                ty: ColumnType::Int,
+            }],
+            capture: Capture::Every,
+        };
+        Ok(Some(sql.statement(shape, Lane::Unbounded)))
+    }
+
+    /// The readable ones among these records, in any order; each row captures its key.
+    pub fn by_ids(&self, want: &Want<'_>, ids: Vec<Value>) -> Result<Option<Statement>> {
+        let model = want.model;
+        let rule = access::rule(model, Verb::Read, self.caller);
+        if matches!(rule, Rule::Deny) || ids.is_empty() {
+            return Ok(None);
+        }
+        let key = model.key.column();
+        let mut sql = Sql::new(self.dialect);
+        let mut piece = self.selects().record(&mut sql, want, "t")?;
+        piece.add("t.\"id\"");
+        sql.push("SELECT ").push(piece.list()).push(" FROM ");
+        sql.table(model).push(" t").push(&piece.joins);
+        sql.push(" WHERE t.\"id\"");
+        match self.dialect {
+            Dialect::Postgres => {
+                sql.push(" = ANY(").bind_array(ids.into(), key).push(")");
+            }
+            Dialect::Sqlite => {
+                sql.push(" IN (");
+                for (i, id) in ids.into_iter().enumerate() {
+                    if i > 0 {
+                        sql.push(", ");
+                    }
+                    sql.bind(id, key);
+                }
+                sql.push(")");
+            }
+        }
+        if !matches!(rule, Rule::Allow) {
+            sql.push(" AND ");
+            self.rules(model, "t").rule(&mut sql, &rule)?;
+        }
+        piece.outputs.push(Output::Captured { ty: key });
+        Ok(Some(sql.statement(
+            Shape {
+                columns: piece.outputs,
+                capture: Capture::Every,
+            },
+            Lane::Bounded,
+        )))
+    }
+
+    /// The stored record as values: every field in the model's order, then `_extra` of an open model, then
+    /// whether each of `rules` holds for it. Rules that need no other record are better asked in memory.
+    pub fn stored(&self, model: &Model, id: Value, rules: &[&Rule]) -> Result<Statement> {
+        let mut sql = Sql::new(self.dialect);
+        let mut columns = Vec::with_capacity(model.fields.len() + 1 + rules.len());
+        sql.push("SELECT ");
+        for (i, field) in model.fields.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { "" })
+                .column("t", &field.name);
+            columns.push(Output::Captured {
+                ty: if i == 0 {
+                    model.key.column()
+                } else {
+                    field.ty.column()
+                },
+            });
+        }
+        if model.open {
+            sql.push(", ").column("t", EXTRA);
+            columns.push(Output::Captured {
+                ty: ColumnType::Json,
+            });
+        }
+        for rule in rules {
+            sql.push(", (");
+            self.rules(model, "t").rule(&mut sql, rule)?;
+            sql.push(") IS TRUE");
+            columns.push(Output::Captured {
+                ty: ColumnType::Bool,
+            });
+        }
+        sql.push(" FROM ").table(model).push(" t WHERE t.\"id\" = ");
+        sql.bind(id, model.key.column());
+        Ok(sql.statement(
+            Shape {
+                columns,
+                capture: Capture::Every,
+            },
+            Lane::Bounded,
+        ))
+    }
+
+    /// Whether the caller may read each of these records; one row of booleans.
+    pub fn readable(&self, targets: &[(ModelId, Value)]) -> Result<Statement> {
+        let mut sql = Sql::new(self.dialect);
+        sql.push("SELECT ");
+        for (i, (model, id)) in targets.iter().enumerate() {
+            let model = self.app.model(*model);
+            sql.push(if i > 0 {
+                ", EXISTS (SELECT 1 FROM "
+            } else {
+                "EXISTS (SELECT 1 FROM "
+            });
+            sql.table(model).push(" t WHERE t.\"id\" = ");
+            sql.bind(id.clone(), model.key.column()).push(" AND ");
+            self.rules(model, "t")
+                .rule(&mut sql, &access::rule(model, Verb::Read, self.caller))?;
+            sql.push(")");
+        }
+        let columns = targets
+            .iter()
+            .map(|_| Output::Captured {
+                ty: ColumnType::Bool,
+            })
+            .collect();
+        Ok(sql.statement(
+            Shape {
+                columns,
+                capture: Capture::Every,
+            },
+            Lane::Bounded,
+        ))
+    }
+
+    /// The records that refer to one by a relation, as stored (see [`Planner::stored`]), at most `limit`.
+    pub fn referring(
+        &self,
+        model: &Model,
+        field: spec::FieldId,
+        id: Value,
+        limit: u32,
+    ) -> Result<Statement> {
+        let mut sql = Sql::new(self.dialect);
+        let mut columns = Vec::with_capacity(model.fields.len() + 1);
+        sql.push("SELECT ");
+        for (i, declared) in model.fields.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { "" })
+                .column("t", &declared.name);
+            columns.push(Output::Captured {
+                ty: if i == 0 {
+                    model.key.column()
+                } else {
+                    declared.ty.column()
+                },
+            });
+        }
+        if model.open {
+            sql.push(", ").column("t", EXTRA);
+            columns.push(Output::Captured {
+                ty: ColumnType::Json,
+            });
+        }
+        let relation = model.field(field);
+        sql.push(" FROM ")
+            .table(model)
+            .push(" t WHERE ")
+            .column("t", &relation.name);
+        sql.push(" = ")
+            .bind(id, relation.ty.column())
+            .push(" ORDER BY t.\"id\" LIMIT ")
+            .number(limit);
+        Ok(sql.statement(
+            Shape {
+                columns,
+                capture: Capture::Every,
+            },
+            Lane::Bounded,
+        ))
+    }
+
+    /// Whether an index bounds the page: it begins with the fields that are fixed and goes on in the sort
+    /// order, all in one direction. What else the filter asks is checked on the way, under the limit.
+    fn bounded(&self, page: &Page<'_, '_>, rule: &Rule) -> bool {
+        let model = page.want.model;
+        let mut fixed = Vec::new();
+        if let Some(filter) = page.filter {
+            fixed_fields(filter, &mut fixed);
+        }
+        if let Rule::When(expr) = rule {
+            fixed_fields(expr, &mut fixed);
+        }
+        if fixed.iter().any(|f| *f == ID || model.field(*f).unique) {
+            return true;
+        }
+        let descending = page.sort[0].descending;
+        let Some(order) = page
+            .sort
+            .iter()
+            .map(|s| s.column.filter(|_| s.descending == descending))
+            .collect::<Option<Vec<_>>>()
+        else {
+            return false;
+        };
+        if order == [ID] && fixed.is_empty() {
+            // The primary key itself; a filter without an index may walk far along it.
+            return page.filter.is_none();
+        }
+        model.indexes.iter().any(|index| {
+            let mut columns = index.fields.clone();
+            if columns.last() != Some(&ID) {
+                columns.push(ID);
+            }
+            let skip = columns.iter().take_while(|c| fixed.contains(c)).count();
+            (0..=skip).rev().any(|skip| {
+                columns[skip..].starts_with(&order) && (skip > 0 || page.filter.is_none())
+            })
+        })
+    }
+}

@@ -1,0 +1,665 @@
+//! Names, as the caller wrote them → fields, relations and typed expressions, for this caller.
+
+use crate::Caller;
+use crate::access;
+use crate::operation::{Expand, PlainFilter, PlainOp, Select, SortTerm};
+use spec::expr::check::{self, Purpose, Scope};
+use spec::expr::fold::{self, Known};
+use spec::expr::{Comparison, Expr, ExprKind, Place, Span, Type};
+use spec::nearest::nearest;
+use spec::problem::Result;
+use spec::settings::Limits;
+use spec::types::FieldType;
+use spec::{
+    App, Code, Decimal, Field, FieldId, KeyKind, Model, ModelId, Problem, Rule, Uuid, Value,
+};
+
+/// A record as it will be answered: which fields, under which rules, with which related records.
+#[derive(Debug, Clone)]
+pub struct Want<'a> {
+    pub model: &'a Model,
+    pub fields: Vec<(&'a Field, Rule)>,
+    /// Undeclared fields of an open model too.
+    pub extra: bool,
+    pub to_one: Vec<ToOne<'a>>,
+    pub to_many: Vec<ToMany<'a>>,
+    pub foreign: Vec<Foreign<'a>>,
+}
+
+/// A relation inside the module, followed forwards.
+#[derive(Debug, Clone)]
+pub struct ToOne<'a> {
+    pub field: &'a Field,
+    /// Of the relation field itself.
+    pub rule: Rule,
+    pub want: Want<'a>,
+}
+
+/// A relation inside the module, followed backwards.
+#[derive(Debug, Clone)]
+pub struct ToMany<'a> {
+    pub name: &'a str,
+    /// The relation field of `want.model`.
+    pub field: FieldId,
+    pub limit: u32,
+    pub sort: Vec<Sort>,
+    pub want: Want<'a>,
+}
+
+/// A relation to another module: the engine asks that module.
+#[derive(Debug, Clone)]
+pub struct Foreign<'a> {
+    pub field: &'a Field,
+    pub rule: Rule,
+    pub to: ModelId,
+    pub select: Select,
+}
+
+/// One resolved term of a sort order.
+#[derive(Debug, Clone)]
+pub struct Sort {
+    pub expr: Expr,
+    pub descending: bool,
+    /// The field, where the term is one of the model's own that everybody who may list may see.
+    pub column: Option<FieldId>,
+    pub nullable: bool,
+}
+
+/// Resolves names against an app for a caller.
+#[derive(Clone, Copy)]
+pub struct Resolver<'a> {
+    pub app: &'a App,
+    pub caller: Caller<'a>,
+    pub limits: &'a Limits,
+}
+
+impl<'a> Resolver<'a> {
+    pub fn want(&self, model: &'a Model, select: &Select) -> Result<Want<'a>> {
+        let mut relations = 0;
+        self.want_at(
+            model,
+            select.fields.as_deref(),
+            &select.expand,
+            0,
+            &mut relations,
+        )
+    }
+
+    fn want_at(
+        &self,
+        model: &'a Model,
+        names: Option<&[String]>,
+        expand: &[Expand],
+        depth: u32,
+        relations: &mut u32,
+    ) -> Result<Want<'a>> {
+        let mut want = Want {
+            model,
+            fields: Vec::with_capacity(model.fields.len()),
+            extra: model.open && names.is_none(),
+            to_one: Vec::new(),
+            to_many: Vec::new(),
+            foreign: Vec::new(),
+        };
+        match names {
+            None => {
+                for field in model.fields.iter().filter(|f| !f.hidden) {
+                    match access::field_read(field, self.caller) {
+                        Rule::Deny => {}
+                        rule => want.fields.push((field, rule)),
+                    }
+                }
+            }
+            Some(names) => {
+                for name in names {
+                    let field = self.field(model, name, Code::BadFields)?;
+                    if !want.fields.iter().any(|(f, _)| f.id == field.id) {
+                        want.fields
+                            .push((field, access::field_read(field, self.caller)));
+                    }
+                }
+            }
+        }
+        if !expand.is_empty() && depth >= self.limits.expand_depth {
+            return Err(Problem::new(
+                Code::ExpandTooDeep,
+                format!(
+                    "Relations are expanded {} levels deep at most.",
+                    self.limits.expand_depth
+                ),
+            )
+            .limited("limits.expand_depth", u64::from(self.limits.expand_depth)));
+        }
+        for item in expand {
+            *relations += 1;
+            if *relations > self.limits.expand {
+                return Err(Problem::new(
+                    Code::ExpandTooDeep,
+                    format!("{} relations are expanded at most.", self.limits.expand),
+                )
+                .limited("limits.expand", u64::from(self.limits.expand)));
+            }
+            self.relation(&mut want, item, depth, relations)?;
+        }
+        Ok(want)
+    }
+
+    fn relation(
+        &self,
+        want: &mut Want<'a>,
+        item: &Expand,
+        depth: u32,
+        relations: &mut u32,
+    ) -> Result<()> {
+        let model = want.model;
+        let twice = || Problem::new(Code::BadExpand, format!("{} is expanded twice.", item.name));
+        if let Some(field) = model.field_named(&item.name)
+            && let Some(relation) = field.relation()
+        {
+            if item.limit.is_some() || !item.sort.is_empty() {
+                return Err(Problem::new(
+                    Code::BadExpand,
+                    format!(
+                        "{} leads to one record: limit and sort have no meaning there.",
+                        item.name
+                    ),
+                ));
+            }
+            if want.to_one.iter().any(|e| e.field.id == field.id)
+                || want.foreign.iter().any(|e| e.field.id == field.id)
+            {
+                return Err(twice());
+            }
+            let rule = match access::field_read(field, self.caller) {
+                Rule::Deny => return Err(hidden_field(field, Code::BadExpand)),
+                rule => rule,
+            };
+            let target = self.app.model(relation.to);
+            if target.module == model.module {
+                let nested = self.want_at(target, None, &item.nested, depth + 1, relations)?;
+                want.to_one.push(ToOne {
+                    field,
+                    rule,
+                    want: nested,
+                });
+            } else {
+                // The depth below is checked by the other module's own operation; count it here, too.
+                self.want_at(target, None, &item.nested, depth + 1, relations)?;
+                let select = Select {
+                    fields: None,
+                    expand: item.nested.clone(),
+                };
+                want.foreign.push(Foreign {
+                    field,
+                    rule,
+                    to: relation.to,
+                    select,
+                });
+            }
+            // The record stands where the id stood, also when `fields` did not name it.
+            if !want.fields.iter().any(|(f, _)| f.id == field.id) {
+                want.fields
+                    .push((field, access::field_read(field, self.caller)));
+            }
+            return Ok(());
+        }
+        if let Some(inverse) = model.inverse_named(&item.name) {
+            if want.to_many.iter().any(|e| e.name == inverse.name) {
+                return Err(twice());
+            }
+            let child = self.app.model(inverse.model);
+            // The way back goes over a field that the caller must be able to see.
+            if matches!(
+                access::field_read(child.field(inverse.field), self.caller),
+                Rule::Deny
+            ) {
+                return Err(hidden_field(child.field(inverse.field), Code::BadExpand));
+            }
+            let limit = item
+                .limit
+                .unwrap_or(self.limits.page_default.min(self.limits.nested_page));
+            if limit > self.limits.nested_page {
+                return Err(Problem::new(
+                    Code::PageTooLarge,
+                    format!("{} records are nested at most.", self.limits.nested_page),
+                )
+                .limited("limits.nested_page", u64::from(self.limits.nested_page)));
+            }
+            let nested = self.want_at(child, None, &item.nested, depth + 1, relations)?;
+            let sort = self.sort(child, &item.sort)?;
+            want.to_many.push(ToMany {
+                name: &inverse.name,
+                field: inverse.field,
+                limit,
+                sort,
+                want: nested,
+            });
+            return Ok(());
+        }
+        let known: Vec<&str> = model
+            .fields
+            .iter()
+            .filter(|f| f.relation().is_some())
+            .map(|f| f.name.as_str())
+            .chain(model.inverses.iter().map(|i| i.name.as_str()))
+            .collect();
+        Err(Problem::new(
+            Code::BadExpand,
+            format!(
+                "{} has no relation {}{}",
+                model.full_name(),
+                item.name,
+                suggestion(&item.name, &known)
+            ),
+        ))
+    }
+
+    /// A field that the caller may name; an error of `code` otherwise.
+    fn field(&self, model: &'a Model, name: &str, code: Code) -> Result<&'a Field> {
+        let Some(field) = model.field_named(name) else {
+            let known: Vec<&str> = model.fields.iter().map(|f| f.name.as_str()).collect();
+            return Err(Problem::new(
+                code,
+                format!(
+                    "{} has no field {name}{}",
+                    model.full_name(),
+                    suggestion(name, &known)
+                ),
+            ));
+        };
+        match access::field_read(field, self.caller) {
+            Rule::Deny => Err(hidden_field(field, code)),
+            _ => Ok(field),
+        }
+    }
+
+    pub fn sort(&self, model: &'a Model, terms: &[SortTerm]) -> Result<Vec<Sort>> {
+        let mut sorts: Vec<Sort> = Vec::with_capacity(terms.len() + 1);
+        if terms.len() > 8 {
+            return Err(Problem::new(
+                Code::BadSort,
+                "At most 8 fields can be sorted by.",
+            ));
+        }
+        for term in terms {
+            let sort = self.sort_term(model, term)?;
+            let by_id = sort.column == Some(spec::model::ID);
+            sorts.push(sort);
+            if by_id {
+                // Nothing after the id can matter.
+                return Ok(sorts);
+            }
+        }
+        let descending = sorts.last().is_some_and(|s| s.descending);
+        sorts.push(self.sort_term(
+            model,
+            &SortTerm {
+                path: vec!["id".to_owned()],
+                descending,
+            },
+        )?);
+        Ok(sorts)
+    }
+
+    fn sort_term(&self, model: &'a Model, term: &SortTerm) -> Result<Sort> {
+        let mut place = Place::This;
+        let mut at = model;
+        let (last, hops) = term
+            .path
+            .split_last()
+            .ok_or_else(|| Problem::new(Code::BadSort, "A sort term is empty."))?;
+        if hops.len() > self.limits.expand_depth as usize {
+            return Err(
+                Problem::new(Code::BadSort, "The path of a sort term is too long.")
+                    .limited("limits.expand_depth", u64::from(self.limits.expand_depth)),
+            );
+        }
+        for hop in hops {
+            let field = self.field(at, hop, Code::BadSort)?;
+            let Some(relation) = field.relation() else {
+                return Err(Problem::new(
+                    Code::BadSort,
+                    format!("{hop} is no relation."),
+                ));
+            };
+            let to = self.app.model(relation.to);
+            if to.module != at.module {
+                return Err(Problem::new(
+                    Code::BadSort,
+                    format!(
+                        "{hop} leads into the module {}; a sort order cannot cross modules.",
+                        to.module_name
+                    ),
+                ));
+            }
+            place = Place::Follow {
+                base: Box::new(place),
+                field: field.id,
+                to: relation.to,
+            };
+            at = to;
+        }
+        let field = self.field(at, last, Code::BadSort)?;
+        if matches!(field.ty, FieldType::Json | FieldType::List { .. }) {
+            return Err(Problem::new(
+                Code::BadSort,
+                format!("{last} is JSON; it has no order."),
+            ));
+        }
+        let plain =
+            hops.is_empty() && matches!(access::field_read(field, self.caller), Rule::Allow);
+        Ok(Sort {
+            expr: Expr {
+                kind: ExprKind::Field {
+                    place,
+                    model: at.id,
+                    field: field.id,
+                },
+                ty: type_of(&field.ty, at.key, field),
+                span: Span::default(),
+            },
+            descending: term.descending,
+            column: plain.then_some(field.id),
+            nullable: field.optional || !plain,
+        })
+    }
+
+    /// The filter of a list, plain ones and-ed, typed and folded for the caller. None where nothing is asked.
+    pub fn filter(
+        &self,
+        model: &'a Model,
+        text: Option<&str>,
+        plain: &[PlainFilter],
+    ) -> Result<Option<Expr>> {
+        let mut parts = Vec::with_capacity(plain.len() + 1);
+        for filter in plain {
+            parts.push(self.plain(model, filter)?);
+        }
+        if let Some(text) = text {
+            parts.push(self.cel(model, text)?);
+        }
+        Ok(match parts.len() {
+            0 => None,
+            1 => parts.pop(),
+            _ => Some(Expr {
+                kind: ExprKind::And(parts),
+                ty: Type::Bool,
+                span: Span::default(),
+            }),
+        })
+    }
+
+    fn cel(&self, model: &'a Model, text: &str) -> Result<Expr> {
+        if text.len() > self.limits.filter as usize {
+            return Err(Problem::new(
+                Code::FilterTooLarge,
+                format!(
+                    "The filter has {} bytes; {} are allowed.",
+                    text.len(),
+                    self.limits.filter
+                ),
+            )
+            .limited("limits.filter", u64::from(self.limits.filter)));
+        }
+        let scope = Scope {
+            app: self.app,
+            model: Some(model.id),
+            purpose: Purpose::Filter,
+        };
+        let limits = spec::expr::parse::Limits {
+            bytes: self.limits.filter,
+            nodes: self.limits.filter_nodes,
+            depth: self.limits.filter_depth,
+        };
+        let expr = check::compile_within(text, limits, &scope).map_err(|errors| {
+            let Some(first) = errors.first() else {
+                return Problem::new(Code::BadFilter, "The filter is not valid.");
+            };
+            let at = text
+                .get(..first.span.start as usize)
+                .map_or(0, |before| before.chars().count())
+                + 1;
+            let mut detail = format!("At character {at}: {}", first.message);
+            if let Some(help) = &first.help {
+                detail.push_str(" (");
+                detail.push_str(help);
+                detail.push(')');
+            }
+            match first.code {
+                "too-long" => Problem::new(Code::FilterTooLarge, detail)
+                    .limited("limits.filter", u64::from(limits.bytes)),
+                "too-many-nodes" => Problem::new(Code::FilterTooLarge, detail)
+                    .limited("limits.filter_nodes", u64::from(limits.nodes)),
+                "too-deep" => Problem::new(Code::FilterTooLarge, detail)
+                    .limited("limits.filter_depth", u64::from(limits.depth)),
+                _ => Problem::new(Code::BadFilter, detail),
+            }
+        })?;
+        let mut hidden = None;
+        expr.walk(&mut |e| {
+            if let ExprKind::Field { model, field, .. } = &e.kind {
+                let field = self.app.model(*model).field(*field);
+                if matches!(access::field_read(field, self.caller), Rule::Deny) {
+                    hidden = Some(field);
+                }
+            }
+        });
+        if let Some(field) = hidden {
+            return Err(hidden_field(field, Code::BadFilter));
+        }
+        let known = Known {
+            auth: Some(self.caller.principal),
+            now: Some(self.caller.now),
+        };
+        Ok(fold::fold(&expr, known).into_owned())
+    }
+
+    fn plain(&self, model: &'a Model, filter: &PlainFilter) -> Result<Expr> {
+        let field = self.field(model, &filter.field, Code::UnknownParameter)?;
+        let ty = type_of(&field.ty, model.key, field);
+        if matches!(ty, Type::Dyn | Type::List(_)) {
+            return Err(Problem::new(
+                Code::BadParameter,
+                format!(
+                    "{} is JSON: use filter, as in filter={}.member == 'x'.",
+                    field.name, field.name
+                ),
+            ));
+        }
+        let place = ExprKind::Field {
+            place: Place::This,
+            model: model.id,
+            field: field.id,
+        };
+        let span = Span::default();
+        let subject = Box::new(Expr {
+            kind: place,
+            ty: ty.clone(),
+            span,
+        });
+        let mut values = Vec::with_capacity(filter.values.len());
+        for text in &filter.values {
+            values.push(read_plain(field, model.key, text).map_err(|expected| {
+                Problem::new(
+                    Code::BadParameter,
+                    format!("{}={} is not {expected}.", filter.field, shown(text)),
+                )
+            })?);
+        }
+        let kind = match filter.op {
+            PlainOp::In => {
+                if values.len() > 100 {
+                    return Err(Problem::new(
+                        Code::BadParameter,
+                        "At most 100 values can be listed.",
+                    ));
+                }
+                let list =
+                    Expr::literal(Value::List(values.into()), Type::List(Box::new(ty)), span);
+                ExprKind::In {
+                    item: subject,
+                    list: Box::new(list),
+                }
+            }
+            op => {
+                let op = match op {
+                    PlainOp::Ne => Comparison::Ne,
+                    PlainOp::Lt => Comparison::Lt,
+                    PlainOp::Lte => Comparison::Le,
+                    PlainOp::Gt => Comparison::Gt,
+                    PlainOp::Gte => Comparison::Ge,
+                    PlainOp::Eq | PlainOp::In => Comparison::Eq,
+                };
+                let value = values.into_iter().next().unwrap_or(Value::Null);
+                ExprKind::Compare {
+                    op,
+                    left: subject,
+                    right: Box::new(Expr::literal(value, ty, span)),
+                }
+            }
+        };
+        Ok(Expr {
+            kind,
+            ty: Type::Bool,
+            span,
+        })
+    }
+}
+
+/// The type of a field in expressions.
+pub fn type_of(ty: &FieldType, key: KeyKind, field: &Field) -> Type {
+    let of_key = |key| match key {
+        KeyKind::Uuid => Type::Uuid,
+        KeyKind::Int => Type::Int,
+        KeyKind::String => Type::String,
+    };
+    if field.id == spec::model::ID {
+        return of_key(key);
+    }
+    match ty {
+        FieldType::String { .. }
+        | FieldType::Text { .. }
+        | FieldType::Email
+        | FieldType::Url
+        | FieldType::Enum { .. } => Type::String,
+        FieldType::Int { .. } => Type::Int,
+        FieldType::Float { .. } => Type::Float,
+        FieldType::Decimal { scale } => Type::Decimal(*scale),
+        FieldType::Bool => Type::Bool,
+        FieldType::Datetime => Type::Timestamp,
+        FieldType::Date => Type::Date,
+        FieldType::Uuid => Type::Uuid,
+        FieldType::Relation { key, .. } => of_key(*key),
+        FieldType::Json => Type::Dyn,
+        FieldType::List { .. } => Type::List(Box::new(Type::Dyn)),
+    }
+}
+
+/// A key as it stands in an address.
+pub fn read_key(key: KeyKind, text: &str) -> Option<Value> {
+    match key {
+        KeyKind::Uuid => read_uuid(text).map(Value::Uuid),
+        KeyKind::Int => read_int(text).map(Value::Int),
+        KeyKind::String => {
+            let fits = !text.is_empty() && text.chars().count() <= 128 && !text.contains('\0');
+            fits.then(|| Value::text(text))
+        }
+    }
+}
+
+/// The hyphenated form only: one record has one address.
+fn read_uuid(text: &str) -> Option<Uuid> {
+    if text.len() == 36 {
+        Uuid::try_parse(text).ok()
+    } else {
+        None
+    }
+}
+
+fn read_int(text: &str) -> Option<i64> {
+    let n: i64 = text.parse().ok()?;
+    (n.abs() <= spec::value::MAX_INT && !text.starts_with('+')).then_some(n)
+}
+
+/// The value of a plain filter, or what was expected.
+fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Value, String> {
+    if field.id == spec::model::ID {
+        return read_key(key, text).ok_or_else(|| "an id of this model".to_owned());
+    }
+    let value = match &field.ty {
+        FieldType::String { .. } | FieldType::Text { .. } | FieldType::Url => (!text
+            .contains('\0'))
+        .then(|| Value::text(text))
+        .ok_or("text without U+0000"),
+        FieldType::Email => Ok(Value::text(&text.to_lowercase())),
+        FieldType::Enum { values } => {
+            if values.iter().any(|v| &**v == text) {
+                Ok(Value::text(text))
+            } else {
+                return Err(format!("one of {}", values.join(", ")));
+            }
+        }
+        FieldType::Int { .. } => read_int(text)
+            .map(Value::Int)
+            .ok_or("a whole number within ±(2^53 − 1)"),
+        FieldType::Float { .. } => text
+            .parse()
+            .ok()
+            .filter(|v: &f64| v.is_finite())
+            .map(Value::Float)
+            .ok_or("a number"),
+        FieldType::Decimal { scale } => {
+            return Decimal::parse(text, *scale)
+                .map(Value::Decimal)
+                .map_err(|_| {
+                    format!("a decimal of at most 18 digits, {scale} of them behind the point")
+                });
+        }
+        FieldType::Bool => match text {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            _ => Err("true or false"),
+        },
+        FieldType::Datetime => spec::time::parse_timestamp(text)
+            .map(Value::Timestamp)
+            .map_err(|_| "an RFC 3339 datetime, 2026-01-31T12:00:00Z"),
+        FieldType::Date => spec::time::parse_date(text)
+            .map(Value::Date)
+            .map_err(|_| "a date, 2026-01-31"),
+        FieldType::Uuid => read_uuid(text).map(Value::Uuid).ok_or("a UUID"),
+        FieldType::Relation { key, .. } => read_key(*key, text).ok_or("an id of the related model"),
+        FieldType::Json | FieldType::List { .. } => Err("comparable here"),
+    };
+    value.map_err(str::to_owned)
+}
+
+fn hidden_field(field: &Field, code: Code) -> Problem {
+    Problem::new(
+        code,
+        format!(
+            "{} is not readable for you, so it cannot be named here.",
+            field.name
+        ),
+    )
+}
+
+fn suggestion(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!("; did you mean {near}?"),
+        None if known.is_empty() => ".".to_owned(),
+        None => format!("; there are {}.", known.join(", ")),
+    }
+}
+
+/// A caller's text in a message: short, on one line.
+pub fn shown(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(60)
+        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
+        .collect();
+    if text.chars().nth(60).is_some() {
+        out.push('…');
+    }
+    out
+}

@@ -1,0 +1,115 @@
+//! Models → the tables they want. The names on disk are the names of the design (§5).
+
+use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
+use spec::types::{ColumnType, FieldType};
+use spec::{App, Field, Index, KeyKind, Model, Value};
+
+/// The column that keeps an open model's undeclared fields. No field can be called so.
+pub const EXTRA: &str = "_extra";
+
+/// Every table of an app: its models' and the change log. Private tables of other rooms are added by them.
+pub fn schema(app: &App) -> Schema {
+    let mut tables: Vec<Table> = app.models.iter().map(|m| table(app, m)).collect();
+    tables.push(change_log());
+    Schema { tables }
+}
+
+pub fn table_name(model: &Model) -> TableName {
+    TableName::new(&model.module_name, &model.name)
+}
+
+fn table(app: &App, model: &Model) -> Table {
+    let mut columns: Vec<Column> = model.fields.iter().map(column).collect();
+    if model.open {
+        columns.push(Column {
+            name: EXTRA.to_owned(),
+            ty: ColumnType::Json,
+            nullable: false,
+            backfill: Some(Value::Json("{}".into())),
+        });
+    }
+    let foreign_keys = model
+        .fields
+        .iter()
+        .filter_map(|f| f.relation().map(|r| (f, app.model(r.to))))
+        .filter(|(_, to)| to.module == model.module)
+        .map(|(f, to)| ForeignKey {
+            column: f.name.clone(),
+            to: table_name(to),
+        })
+        .collect();
+    Table {
+        name: table_name(model),
+        columns,
+        key: vec!["id".to_owned()],
+        assigned_key: model.key == KeyKind::Int,
+        indexes: indexes(model),
+        foreign_keys,
+    }
+}
+
+fn column(field: &Field) -> Column {
+    Column {
+        name: field.name.clone(),
+        ty: field.ty.column(),
+        nullable: field.optional,
+        backfill: backfill(field),
+    }
+}
+
+/// What rows that exist already get when a required field is added: its default, where that is a constant.
+fn backfill(field: &Field) -> Option<Value> {
+    if field.name == "version" {
+        return Some(Value::Int(1));
+    }
+    match &field.default.as_ref()?.kind {
+        spec::expr::ExprKind::Literal(value) if !value.is_null() => {
+            Some(match (value, &field.ty) {
+                (Value::Decimal(d), FieldType::Decimal { scale }) => {
+                    Value::Decimal(d.rescale(*scale)?)
+                }
+                _ => value.clone(),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn indexes(model: &Model) -> Vec<TableIndex> {
+    model
+        .indexes
+        .iter()
+        .map(|index| table_index(model, index))
+        .collect()
+}
+
+fn table_index(model: &Model, index: &Index) -> TableIndex {
+    let mut columns: Vec<String> = index
+        .fields
+        .iter()
+        .map(|f| model.field(*f).name.clone())
+        .collect();
+    let suffix = if index.unique { "key" } else { "idx" };
+    let name = index_name(&model.name, &columns, suffix);
+    if !index.unique && columns.last().is_none_or(|last| last != "id") {
+        columns.push("id".to_owned());
+    }
+    TableIndex {
+        name,
+        columns,
+        unique: index.unique,
+    }
+}
+
+/// `products_category_price_idx`, cut with a hash where it would exceed PostgreSQL's 63 bytes.
+fn index_name(model: &str, columns: &[String], suffix: &str) -> String {
+    let full = format!("{model}_{}_{suffix}", columns.join("_"));
+    if full.len() <= 63 {
+        return full;
+    }
+    // FNV-1a: stable across versions and platforms, which the standard hasher does not promise.
+    let hash = full.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{}_{:08x}_{suffix}", &full[..48], hash as u32)
+}

@@ -1,0 +1,323 @@
+//! Writing: the steps of a create, an update and a delete, each with its row of the change log in the same
+//! transaction: on PostgreSQL in the same statement, on SQLite in the same savepoint.
+
+use crate::condition::{Conditions, Eyes, Unsupported};
+use crate::read::Planner;
+use crate::schema::EXTRA;
+use crate::sql::Sql;
+use spec::schema::{CHANGES, TableName};
+use spec::statement::{Capture, Expect, Lane, Output, Shape, Step};
+use spec::types::ColumnType;
+use spec::{Dialect, FieldId, KeyKind, Model, Rule, Value};
+
+type Result<T> = std::result::Result<T, Unsupported>;
+
+/// What the change log says of a write, beside what the model says.
+#[derive(Debug, Clone, Default)]
+pub struct Logged {
+    /// Canonical JSON; without the id, which has a column of its own.
+    pub record: Option<String>,
+    pub previous: Option<String>,
+}
+
+/// A record as it will be after the write.
+pub struct Record<'r> {
+    /// By [`FieldId`]. The id of a model that assigns its keys is null until then.
+    pub values: &'r [Value],
+    /// Canonical JSON object, on open models.
+    pub extra: Option<&'r str>,
+}
+
+/// Rules that need other records, and so are asked in the statement itself.
+#[derive(Default, Clone, Copy)]
+pub struct Guards<'r> {
+    /// Of the stored record.
+    pub stored: Option<&'r Rule>,
+    /// Of the resulting one (`old` is the stored one).
+    pub result: Option<&'r Rule>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Create => "create",
+            Kind::Update => "update",
+            Kind::Delete => "delete",
+        }
+    }
+}
+
+impl Planner<'_> {
+    /// The first step returns the key where the store assigns it.
+    pub fn create(
+        &self,
+        model: &Model,
+        record: &Record<'_>,
+        guard: Option<&Rule>,
+        log: &Logged,
+    ) -> Result<Vec<Step>> {
+        let mut sql = Sql::new(self.dialect);
+        let assigned = model.key == KeyKind::Int && record.values[0].is_null();
+        let logged = model.changes && self.dialect == Dialect::Postgres;
+        if logged {
+            sql.push("WITH w AS (");
+        }
+        sql.push("INSERT INTO ").table(model).push(" (");
+        let skip = usize::from(assigned);
+        for (i, field) in model.fields.iter().enumerate().skip(skip) {
+            sql.push(if i > skip { ", " } else { "" })
+                .ident(&field.name);
+        }
+        if model.open {
+            sql.push(", ").ident(EXTRA);
+        }
+        match guard {
+            None => {
+                sql.push(") VALUES (");
+                self.values(&mut sql, model, record, skip, false);
+                sql.push(")");
+            }
+            Some(rule) => {
+                sql.push(") SELECT * FROM (SELECT ");
+                self.values(&mut sql, model, record, skip, true);
+                sql.push(") n WHERE ");
+                Conditions::new(self.app, model.id, "n", Eyes::Rule).rule(&mut sql, rule)?;
+            }
+        }
+        let mut columns = Vec::new();
+        if logged {
+            sql.push(" RETURNING \"id\")");
+            if assigned {
+                sql.push(", l AS (");
+            }
+            sql.push(" ");
+            self.log(&mut sql, model, Kind::Create, 1, log, LogId::From("w"));
+            if assigned {
+                sql.push(") SELECT w.\"id\" FROM w");
+            }
+        } else if assigned {
+            sql.push(" RETURNING \"id\"");
+        }
+        if assigned {
+            columns.push(Output::Captured {
+                ty: ColumnType::Int,
+            });
+        }
+        let mut steps = vec![step(sql, columns, Expect::One)];
+        if model.changes && !logged {
+            let id = if assigned {
+                LogId::Inserted
+            } else {
+                LogId::Known(record.values[0].key_text())
+            };
+            steps.push(self.log_step(model, Kind::Create, 1, log, id));
+        }
+        Ok(steps)
+    }
+
+    /// `$1, $2…`, or `$1 AS "name", …` for a row that rules can name.
+    fn values(&self, sql: &mut Sql, model: &Model, record: &Record<'_>, skip: usize, named: bool) {
+        for (i, field) in model.fields.iter().enumerate().skip(skip) {
+            let ty = if i == 0 {
+                model.key.column()
+            } else {
+                field.ty.column()
+            };
+            sql.push(if i > skip { ", " } else { "" })
+                .bind(record.values[i].clone(), ty);
+            if named {
+                sql.push(" AS ").ident(&field.name);
+            }
+        }
+        if model.open {
+            let extra = Value::Json(record.extra.unwrap_or("{}").into());
+            sql.push(", ").bind(extra, ColumnType::Json);
+            if named {
+                sql.push(" AS ").ident(EXTRA);
+            }
+        }
+    }
+
+    /// Sets `changed` (and `_extra` where given) of the record that was read at `version`.
+    pub fn update(
+        &self,
+        model: &Model,
+        version: i64,
+        changed: &[FieldId],
+        record: &Record<'_>,
+        guards: Guards<'_>,
+        log: &Logged,
+    ) -> Result<Vec<Step>> {
+        let mut sql = Sql::new(self.dialect);
+        let logged = model.changes && self.dialect == Dialect::Postgres;
+        if logged {
+            sql.push("WITH w AS (");
+        }
+        sql.push("UPDATE ").table(model).push(" AS t SET ");
+        for (i, id) in changed.iter().enumerate() {
+            let field = model.field(*id);
+            sql.push(if i > 0 { ", " } else { "" })
+                .ident(&field.name)
+                .push(" = ");
+            sql.bind(record.values[usize::from(id.0)].clone(), field.ty.column());
+        }
+        if let Some(extra) = record.extra {
+            sql.push(if changed.is_empty() { "" } else { ", " })
+                .ident(EXTRA)
+                .push(" = ");
+            sql.bind(Value::Json(extra.into()), ColumnType::Json);
+        }
+        self.where_version(&mut sql, model, &record.values[0], version);
+        if let Some(rule) = guards.stored {
+            sql.push(" AND ");
+            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
+        }
+        if let Some(rule) = guards.result {
+            sql.push(" AND EXISTS (SELECT 1 FROM (SELECT ");
+            self.values(&mut sql, model, record, 0, true);
+            sql.push(") n WHERE ");
+            Conditions::new(self.app, model.id, "n", Eyes::Rule)
+                .with_old("t")
+                .rule(&mut sql, rule)?;
+            sql.push(")");
+        }
+        Ok(self.finish(
+            sql,
+            model,
+            Kind::Update,
+            version + 1,
+            &record.values[0],
+            log,
+        ))
+    }
+
+    /// Removes the record that was read at `version`.
+    pub fn delete(
+        &self,
+        model: &Model,
+        id: &Value,
+        version: i64,
+        guard: Option<&Rule>,
+        log: &Logged,
+    ) -> Result<Vec<Step>> {
+        let mut sql = Sql::new(self.dialect);
+        let logged = model.changes && self.dialect == Dialect::Postgres;
+        if logged {
+            sql.push("WITH w AS (");
+        }
+        sql.push("DELETE FROM ").table(model).push(" AS t");
+        self.where_version(&mut sql, model, id, version);
+        if let Some(rule) = guard {
+            sql.push(" AND ");
+            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
+        }
+        Ok(self.finish(sql, model, Kind::Delete, version + 1, id, log))
+    }
+
+    fn where_version(&self, sql: &mut Sql, model: &Model, id: &Value, version: i64) {
+        sql.push(" WHERE t.\"id\" = ")
+            .bind(id.clone(), model.key.column());
+        sql.push(" AND t.\"version\" = ")
+            .bind(Value::Int(version), ColumnType::Int);
+    }
+
+    fn finish(
+        &self,
+        mut sql: Sql,
+        model: &Model,
+        kind: Kind,
+        version: i64,
+        id: &Value,
+        log: &Logged,
+    ) -> Vec<Step> {
+        if model.changes && self.dialect == Dialect::Postgres {
+            sql.push(" RETURNING t.\"id\") ");
+            self.log(&mut sql, model, kind, version, log, LogId::From("w"));
+            return vec![step(sql, Vec::new(), Expect::One)];
+        }
+        let mut steps = vec![step(sql, Vec::new(), Expect::One)];
+        if model.changes {
+            steps.push(self.log_step(model, kind, version, log, LogId::Known(id.key_text())));
+        }
+        steps
+    }
+
+    fn log_step(&self, model: &Model, kind: Kind, version: i64, log: &Logged, id: LogId) -> Step {
+        let mut sql = Sql::new(self.dialect);
+        self.log(&mut sql, model, kind, version, log, id);
+        step(sql, Vec::new(), Expect::One)
+    }
+
+    fn log(&self, sql: &mut Sql, model: &Model, kind: Kind, version: i64, log: &Logged, id: LogId) {
+        sql.push("INSERT INTO ")
+            .push(&TableName::own(CHANGES).sql(self.dialect));
+        sql.push(
+            " (\"module\", \"model\", \"record_id\", \"version\", \"kind\", \"by_kind\", \"by_id\", \"at\", \
+             \"record\", \"previous\") SELECT ",
+        );
+        let principal = self.caller.principal;
+        let text = |v: &Option<String>| v.as_deref().map_or(Value::Null, Value::text);
+        sql.bind(Value::text(&model.module_name), ColumnType::Text)
+            .push(", ");
+        sql.bind(Value::text(&model.name), ColumnType::Text)
+            .push(", ");
+        let mut from = None;
+        match id {
+            LogId::From(table) => {
+                sql.push(table).push(".\"id\"");
+                if model.key != KeyKind::String {
+                    sql.push("::text");
+                }
+                from = Some(table);
+            }
+            LogId::Inserted => {
+                sql.push("CAST(last_insert_rowid() AS TEXT)");
+            }
+            LogId::Known(id) => {
+                sql.bind(Value::text(&id), ColumnType::Text);
+            }
+        }
+        sql.push(", ").bind(Value::Int(version), ColumnType::Int);
+        sql.push(", ")
+            .bind(Value::text(kind.name()), ColumnType::Text);
+        sql.push(", ")
+            .bind(Value::text(principal.kind.as_str()), ColumnType::Text);
+        sql.push(", ").bind(principal.id.into(), ColumnType::Uuid);
+        sql.push(", ")
+            .bind(Value::Timestamp(self.caller.now), ColumnType::Timestamp);
+        sql.push(", ").bind(text(&log.record), ColumnType::Text);
+        sql.push(", ").bind(text(&log.previous), ColumnType::Text);
+        if let Some(table) = from {
+            sql.push(" FROM ").push(table);
+        }
+    }
+}
+
+/// Where the log takes the record's id from.
+enum LogId {
+    /// A common table expression that returns it.
+    From(&'static str),
+    /// The row that SQLite inserted last, in this transaction.
+    Inserted,
+    Known(String),
+}
+
+fn step(sql: Sql, columns: Vec<Output>, expect: Expect) -> Step {
+    Step {
+        statement: sql.statement(
+            Shape {
+                columns,
+                capture: Capture::Every,
+            },
+            Lane::Bounded,
+        ),
+        expect,
+    }
+}
