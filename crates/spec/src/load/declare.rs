@@ -4,7 +4,7 @@
 use super::keys::{self, Kind};
 use super::names;
 use super::report::{At, Located, Report};
-use super::walk::{Entries, Number, list, not_built};
+use super::walk::{Entries, Number, choice, list, not_built};
 use crate::diagnostic::FileId;
 use crate::model::KeyKind;
 use crate::nearest::nearest;
@@ -249,7 +249,7 @@ fn read_type(
                     "missing-key",
                     format!("`{}` has no `type`", name.value),
                 )
-                .help(format!("add `type = \"…\"`: one of {}", list(type_names())));
+                .help(format!("add `type = \"…\"`: {}", choice(type_names())));
         }
         return None;
     };
@@ -345,7 +345,7 @@ fn report_unknown_type(ty: &Located<String>, report: &mut Report) {
     if let Some(near) = foreign.or_else(|| nearest(&ty.value, type_names())) {
         diagnostic.label(format!("did you mean `{near}`?"));
     }
-    diagnostic.help(format!("write one of {}", list(type_names())));
+    diagnostic.help(format!("write {}", choice(type_names())));
 }
 
 fn report_misplaced(key: &keys::Key, at: At, ty: &str, report: &mut Report) {

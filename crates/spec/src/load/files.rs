@@ -2,6 +2,7 @@
 
 use super::report::{At, Report};
 use crate::diagnostic::{FileId, Source, Sources};
+use crate::nearest::nearest;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -53,23 +54,38 @@ pub(super) struct Found {
     /// by whoever loads them.
     pub files: Vec<(PathBuf, String)>,
     pub unreadable: Vec<(PathBuf, String)>,
+    /// Files and folders that look as if they were meant for the loader, and what they should be called.
+    pub strays: Vec<(PathBuf, String)>,
 }
 
 pub(super) fn find(folder: &Path) -> Found {
     let mut found = Found::default();
     found.read(folder, Path::new(APP_FILE));
+    if found.files.is_empty() {
+        // No app: nothing else in the folder is about Mainstay.
+        return found;
+    }
     let modules = found.list(folder, Path::new(MODULES));
+    if modules.is_empty() {
+        found.stray(folder, Path::new(""), &[MODULES]);
+    }
     for module in modules {
         if !folder.join(&module).is_dir() {
             continue;
         }
         found.read(folder, &module.join(MODULE_FILE));
+        found.stray(folder, &module, &[SEED, FUNCTIONS]);
         for sub in [SEED, FUNCTIONS] {
-            let names = found.list(folder, &module.join(sub));
-            // A folder of functions without a module.toml is a mistake too, which `read` has reported.
-            found
-                .files
-                .extend(names.into_iter().map(|path| (path, String::new())));
+            for path in found.list(folder, &module.join(sub)) {
+                match role(&path) {
+                    Some(_) => found.files.push((path, String::new())),
+                    None if sub == SEED => {
+                        let mended = "a seed is one JSON object a line, in a file called as its model: `products.jsonl`";
+                        found.strays.push((path, mended.to_owned()));
+                    }
+                    None => {}
+                }
+            }
         }
     }
     found
@@ -93,6 +109,22 @@ impl Found {
             Err(error) => self
                 .unreadable
                 .push((path.to_owned(), format!("the file cannot be read: {error}"))),
+        }
+    }
+
+    /// Folders whose names are nearly what the loader looks for: `seeds`, `module`.
+    fn stray(&mut self, folder: &Path, inside: &Path, known: &[&'static str]) {
+        let found = self.list(folder, inside);
+        for path in found.iter().filter(|path| folder.join(path).is_dir()) {
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            let near = nearest(&name, known.iter().copied()).filter(|near| *near != name);
+            if let Some(near) = near {
+                self.strays
+                    .push((path.clone(), format!("call the folder `{near}`")));
+            }
         }
     }
 
@@ -132,4 +164,12 @@ pub(super) fn add_unreadable(sources: &mut Sources, path: PathBuf, why: &str, re
     if is_app {
         diagnostic.help("an app is a folder with a `mainstay.toml`; `mainstay new DIR` makes one");
     }
+}
+
+/// Says of a file that nothing reads it, and how something would.
+pub(super) fn add_stray(sources: &mut Sources, path: PathBuf, mended: String, report: &mut Report) {
+    let id = add(sources, path, String::new());
+    report
+        .warning(At::top(id), "unread-file", "nothing reads this")
+        .help(mended);
 }

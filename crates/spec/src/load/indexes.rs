@@ -6,6 +6,7 @@ use super::walk::list;
 use crate::model::{FieldId, Index, Model};
 use crate::nearest::nearest;
 use crate::types::FieldType;
+use std::collections::HashSet;
 
 /// Fields of one index.
 const MAX_FIELDS: usize = 8;
@@ -16,7 +17,7 @@ const MAX_BYTES: u64 = 2_600;
 pub(super) fn add(
     model: &mut Model,
     decl: &ModelDecl,
-    broken: &dyn Fn(&str) -> bool,
+    broken: &HashSet<String>,
     report: &mut Report,
 ) {
     let mut indexes: Vec<Index> = Vec::new();
@@ -68,14 +69,14 @@ fn covers(known: &Index, new: &Index) -> bool {
 fn read(
     model: &Model,
     decl: &IndexDecl,
-    broken: &dyn Fn(&str) -> bool,
+    broken: &HashSet<String>,
     report: &mut Report,
 ) -> Option<Index> {
     let mut fields: Vec<FieldId> = Vec::new();
     let mut good = true;
     for name in &decl.fields {
         let Some(field) = model.field_named(&name.value) else {
-            if !broken(&name.value) {
+            if !broken.contains(&name.value) {
                 report_unknown(model, &name.value, name.at, report);
             }
             good = false;

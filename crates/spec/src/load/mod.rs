@@ -7,14 +7,18 @@
 //! No stage stops at a mistake, and none complains about what an earlier one already has complained
 //! about. [`load`] reads the files; all else is pure, as [`load_sources`].
 
+mod cautions;
 mod declare;
 mod files;
 mod indexes;
 mod keys;
+mod literal;
 mod names;
+pub mod reference;
 mod report;
 mod resolve;
 mod rules;
+pub mod schema;
 mod settings;
 mod walk;
 
@@ -22,7 +26,7 @@ use crate::diagnostic::{Diagnostic, Sources};
 use crate::model::{App, ModelId};
 use crate::nearest::nearest;
 use declare::ModuleDecl;
-use files::Role;
+use files::{Found, Role};
 use report::{At, Report};
 use std::path::{Path, PathBuf};
 
@@ -53,7 +57,7 @@ pub struct Seed {
 /// Reads and checks an app's folder.
 pub fn load(folder: &Path) -> Loaded {
     let found = files::find(folder);
-    let mut loaded = check(found.files, found.unreadable);
+    let mut loaded = check(found);
     for seed in &mut loaded.seeds {
         seed.path = folder.join(&seed.path);
     }
@@ -63,12 +67,15 @@ pub fn load(folder: &Path) -> Loaded {
 /// Checks an app that is not on disk. Paths are relative to its folder (`modules/orders/module.toml`);
 /// what is no part of an app is ignored.
 pub fn load_sources(files: Vec<(PathBuf, String)>) -> Loaded {
-    check(files, Vec::new())
+    check(Found {
+        files,
+        ..Found::default()
+    })
 }
 
-fn check(files: Vec<(PathBuf, String)>, unreadable: Vec<(PathBuf, String)>) -> Loaded {
+fn check(found: Found) -> Loaded {
     let mut report = Report::default();
-    let (sources, parts) = gather(files, unreadable, &mut report);
+    let (sources, parts) = gather(found, &mut report);
     let mut settings = crate::settings::Settings::default();
     let mut modules = vec![built_in_auth(&sources, &parts, &mut report)];
     for (at, role) in &parts.texts {
@@ -98,6 +105,10 @@ fn check(files: Vec<(PathBuf, String)>, unreadable: Vec<(PathBuf, String)>) -> L
     let resolved = resolve::resolve(&modules, &mut report);
     let mut app = App::new(settings, resolved.modules, resolved.models);
     rules::add(&mut app, &modules, &resolved.broken, &sources, &mut report);
+    for (model, (_, _, decl)) in app.models.iter_mut().zip(resolve::in_order(&modules)) {
+        indexes::add(model, decl, &resolved.broken, &mut report);
+    }
+    cautions::check(&app, &modules, &mut report);
     let seeds = seeds(&app, &modules, &parts, &mut report);
     let app = (!report.has_errors()).then_some(app);
     Loaded {
@@ -116,11 +127,12 @@ struct Parts {
     seeds: Vec<(At, Role, PathBuf)>,
 }
 
-fn gather(
-    mut given: Vec<(PathBuf, String)>,
-    unreadable: Vec<(PathBuf, String)>,
-    report: &mut Report,
-) -> (Sources, Parts) {
+fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
+    let Found {
+        files: mut given,
+        unreadable,
+        strays,
+    } = found;
     let mut sources = Sources::default();
     let mut texts = Vec::new();
     let mut seeds = Vec::new();
@@ -167,6 +179,9 @@ fn gather(
                 walk::not_built(report, At::top(id), "a function", "functions in TypeScript");
             }
         }
+    }
+    for (path, mended) in strays {
+        files::add_stray(&mut sources, path, mended, report);
     }
     let auth = files::add(&mut sources, PathBuf::from(AUTH_PATH), AUTH_TOML.to_owned());
     let auth = At::top(auth);

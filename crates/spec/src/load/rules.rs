@@ -1,33 +1,256 @@
 //! Expressions: each is typed against the model it stands in, now that every model is known.
 
-use super::declare::ModuleDecl;
-use super::indexes;
-use super::report::Report;
+use super::declare::{FieldDecl, ModelDecl, ModuleDecl};
+use super::literal;
+use super::report::{At, Located, Report};
 use super::resolve;
 use crate::diagnostic::Sources;
-use crate::model::{App, Rule};
+use crate::expr::check::{Purpose, Scope, compile};
+use crate::expr::{Expr, ExprKind, Span};
+use crate::model::{Access, App, Field, FieldId, ModelId, Rule};
+use crate::types::FieldType;
+use crate::value::Value;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 pub(super) fn add(
     app: &mut App,
     modules: &[ModuleDecl],
     broken: &HashSet<String>,
-    _sources: &Sources,
+    sources: &Sources,
     report: &mut Report,
 ) {
-    for (id, (_, _, decl)) in resolve::in_order(modules).enumerate() {
-        let rule = |text: &Option<super::report::Located<String>>| match text
-            .as_ref()
-            .map(|t| t.value.trim())
-        {
-            Some("true") => Rule::Allow,
-            _ => Rule::Deny,
+    let mut compiler = Compiler {
+        app,
+        broken,
+        sources,
+        report,
+    };
+    let compiled: Vec<ModelRules> = resolve::in_order(modules)
+        .enumerate()
+        .map(|(id, (_, _, decl))| compiler.model(ModelId(id as u16), decl))
+        .collect();
+    // Only now may the models change: until here every expression was typed against them.
+    for (model, rules) in app.models.iter_mut().zip(compiled) {
+        model.access = rules.access;
+        for rules in rules.fields {
+            let field = &mut model.fields[usize::from(rules.field.0)];
+            field.default = rules.default;
+            field.check = rules.check;
+            field.read = rules.read;
+            field.write = rules.write;
+        }
+    }
+}
+
+struct ModelRules {
+    access: Access,
+    fields: Vec<FieldRules>,
+}
+
+struct FieldRules {
+    field: FieldId,
+    default: Option<Arc<Expr>>,
+    check: Option<Arc<Expr>>,
+    read: Rule,
+    write: Rule,
+}
+
+struct Compiler<'a> {
+    app: &'a App,
+    broken: &'a HashSet<String>,
+    sources: &'a Sources,
+    report: &'a mut Report,
+}
+
+impl Compiler<'_> {
+    fn model(&mut self, model: ModelId, decl: &ModelDecl) -> ModelRules {
+        let access = Access {
+            read: self.rule(model, Purpose::Read, decl.access.read.as_ref(), Rule::Deny),
+            create: self.rule(
+                model,
+                Purpose::Create,
+                decl.access.create.as_ref(),
+                Rule::Deny,
+            ),
+            update: self.rule(
+                model,
+                Purpose::Update,
+                decl.access.update.as_ref(),
+                Rule::Deny,
+            ),
+            delete: self.rule(
+                model,
+                Purpose::Delete,
+                decl.access.delete.as_ref(),
+                Rule::Deny,
+            ),
         };
-        let model = &mut app.models[id];
-        model.access.read = rule(&decl.access.read);
-        model.access.create = rule(&decl.access.create);
-        model.access.update = rule(&decl.access.update);
-        model.access.delete = rule(&decl.access.delete);
-        indexes::add(model, decl, &|name| broken.contains(name), report);
+        let mut fields = Vec::new();
+        for field in &decl.fields {
+            // A field that could not be made has expressions all the same, but nothing to judge them by.
+            let made = self.app.model(model).field_named(&field.name.value);
+            let Some(made) = made.filter(|made| !made.system) else {
+                continue;
+            };
+            fields.push(self.field(model, made, field));
+        }
+        ModelRules { access, fields }
+    }
+
+    fn field(&mut self, model: ModelId, field: &Field, decl: &FieldDecl) -> FieldRules {
+        let default = decl.default.as_ref().and_then(|text| {
+            let expr = self.expression(model, Purpose::Default(field.id), text)?;
+            self.check_default(field, &expr, text.at);
+            Some(expr)
+        });
+        FieldRules {
+            field: field.id,
+            default,
+            check: decl
+                .check
+                .as_ref()
+                .and_then(|text| self.expression(model, Purpose::Check, text)),
+            read: self.rule(model, Purpose::FieldRead, decl.read.as_ref(), Rule::Allow),
+            write: self.rule(model, Purpose::FieldWrite, decl.write.as_ref(), Rule::Allow),
+        }
+    }
+
+    fn rule(
+        &mut self,
+        model: ModelId,
+        purpose: Purpose,
+        text: Option<&Located<String>>,
+        absent: Rule,
+    ) -> Rule {
+        let Some(text) = text else { return absent };
+        let Some(expr) = self.expression(model, purpose, text) else {
+            return Rule::Deny;
+        };
+        match expr.kind {
+            ExprKind::Literal(Value::Bool(true)) => Rule::Allow,
+            ExprKind::Literal(Value::Bool(false)) => Rule::Deny,
+            _ => Rule::When(expr),
+        }
+    }
+
+    fn expression(
+        &mut self,
+        model: ModelId,
+        purpose: Purpose,
+        text: &Located<String>,
+    ) -> Option<Arc<Expr>> {
+        let scope = Scope {
+            app: self.app,
+            model: Some(model),
+            purpose,
+        };
+        let errors = match compile(&text.value, &scope) {
+            Ok(expr) => return Some(Arc::new(expr)),
+            Err(errors) => errors,
+        };
+        if self.names_broken(&text.value) {
+            return None;
+        }
+        for error in errors {
+            let at = self.inside(text.at, error.span);
+            let diagnostic = self.report.error(at, error.code, error.message);
+            diagnostic.help = error.help;
+        }
+        None
+    }
+
+    /// Whether an expression names a field whose declaration is wrong: see [`resolve::Resolved::broken`].
+    fn names_broken(&self, text: &str) -> bool {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .any(|word| self.broken.contains(word))
+    }
+
+    /// Where in the file something inside an expression is.
+    fn inside(&self, string: At, span: Span) -> At {
+        let (start, end) = (string.span.start as usize, string.span.end as usize);
+        let raw = self
+            .sources
+            .get(string.file)
+            .and_then(|source| source.text.get(start..end))
+            .unwrap_or("");
+        let from = literal::place(raw, span.start as usize);
+        let to = match span.end > span.start {
+            // The end of the last character, not the beginning of the next: an escape may lie between.
+            true => literal::place(raw, span.end as usize),
+            false => from,
+        };
+        At::new(string.file, start + from..start + to.max(from))
+    }
+
+    /// A default that is written out can be held against the field's own limits already now.
+    fn check_default(&mut self, field: &Field, expr: &Expr, at: At) {
+        let ExprKind::Literal(value) = &expr.kind else {
+            return;
+        };
+        if value.is_null() {
+            if !field.optional {
+                self.report
+                    .error(
+                        at,
+                        "bad-default",
+                        format!("`{}` is required: its default cannot be null", field.name),
+                    )
+                    .help("remove the default, or add `optional = true`");
+            }
+            return;
+        }
+        match (&field.ty, value) {
+            (FieldType::Enum { values }, Value::Text(text)) => {
+                if !values.contains(text) {
+                    let known = values.iter().map(|value| &**value);
+                    super::walk::unknown_word(text, &known.collect::<Vec<_>>(), at, self.report);
+                }
+            }
+            (FieldType::String { max } | FieldType::Text { max }, Value::Text(text)) => {
+                let length = text.chars().count();
+                if length > *max as usize {
+                    self.too_much(
+                        at,
+                        &format!("has {length} characters, and `{}` takes {max}", field.name),
+                    );
+                }
+            }
+            (FieldType::Int { min, max }, Value::Int(n)) => {
+                if min.is_some_and(|min| *n < min) || max.is_some_and(|max| *n > max) {
+                    self.too_much(
+                        at,
+                        &format!("is not between `min` and `max` of `{}`", field.name),
+                    );
+                }
+            }
+            (FieldType::Float { min, max }, Value::Float(n)) => {
+                if min.is_some_and(|min| *n < min) || max.is_some_and(|max| *n > max) {
+                    self.too_much(
+                        at,
+                        &format!("is not between `min` and `max` of `{}`", field.name),
+                    );
+                }
+            }
+            (FieldType::List { max, .. }, Value::List(items)) => {
+                if items.len() > *max as usize {
+                    self.too_much(
+                        at,
+                        &format!(
+                            "has {} items, and `{}` takes {max}",
+                            items.len(),
+                            field.name
+                        ),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn too_much(&mut self, at: At, why: &str) {
+        self.report
+            .error(at, "bad-default", format!("this default {why}"))
+            .help("a record made with it would be refused");
     }
 }

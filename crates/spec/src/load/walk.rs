@@ -34,7 +34,11 @@ pub(super) fn parse<'a>(text: &'a str, file: FileId, report: &mut Report) -> DeT
                 .help("remove one of the two");
         } else {
             readable = false;
-            report.error(at, SYNTAX, sentence(error.message()));
+            let diagnostic = report.error(at, SYNTAX, sentence(error.message()));
+            if let Some(word) = bare_word(text, at.span.start as usize) {
+                diagnostic.label("text needs quotes");
+                diagnostic.help(format!("write `\"{word}\"`"));
+            }
         }
     }
     if !readable {
@@ -45,6 +49,19 @@ pub(super) fn parse<'a>(text: &'a str, file: FileId, report: &mut Report) -> DeT
 
 fn sentence(message: &str) -> String {
     format!("this is not TOML: {message}")
+}
+
+/// A word where only a value can stand: what the parser says about it (`expected inf`) helps nobody.
+fn bare_word(text: &str, at: usize) -> Option<&str> {
+    let (before, rest) = text.split_at_checked(at)?;
+    let is_value = before
+        .trim_end_matches([' ', '\t'])
+        .ends_with(['=', '[', ',']);
+    let length = rest
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(rest.len());
+    let word = &rest[..length];
+    (is_value && word.starts_with(char::is_alphabetic)).then_some(word)
 }
 
 /// A table whose keys were all compared with its shape; wrong ones are reported and left out.
@@ -227,11 +244,20 @@ pub(super) fn not_built(report: &mut Report, at: At, subject: &str, what: &str) 
 
 /// `a`, `b` and `c`.
 pub(super) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    join(words, "and")
+}
+
+/// `a`, `b` or `c`.
+pub(super) fn choice<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    join(words, "or")
+}
+
+fn join<'a>(words: impl IntoIterator<Item = &'a str>, last_word: &str) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         None => "nothing".to_owned(),
         Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {last_word} {last}", rest.join(", ")),
     }
 }
 
@@ -262,7 +288,7 @@ fn complaint(key: &'static Key, item: &Item<'_>, file: FileId, report: &mut Repo
                     report.error(
                         at,
                         "out-of-range",
-                        "this number is too large to be kept exactly",
+                        "this is not a number that can be kept exactly",
                     );
                     false
                 }
@@ -277,7 +303,7 @@ fn complaint(key: &'static Key, item: &Item<'_>, file: FileId, report: &mut Repo
             }
             None => wrong_kind(
                 key,
-                &format!("one of {}", list(words.iter().copied())),
+                &format!("{}", choice(words.iter().copied())),
                 item,
                 at,
                 report,
@@ -390,7 +416,7 @@ pub(super) fn unknown_word(word: &str, words: &[&str], at: At, report: &mut Repo
     if let Some(near) = nearest(word, words.iter().copied()) {
         diagnostic.label(format!("did you mean `{near}`?"));
     }
-    diagnostic.help(format!("write one of {}", list(words.iter().copied())));
+    diagnostic.help(format!("write {}", choice(words.iter().copied())));
 }
 
 fn wrong_kind(

@@ -1,0 +1,127 @@
+//! What only shows once the whole app stands: rules that contradict each other, and models that are
+//! probably not what somebody meant.
+
+use super::declare::{FieldDecl, ModelDecl, ModuleDecl};
+use super::report::Report;
+use super::resolve;
+use crate::model::{App, Field, Model, Rule};
+
+pub(super) fn check(app: &App, modules: &[ModuleDecl], report: &mut Report) {
+    for (model, (_, _, decl)) in app.models.iter().zip(resolve::in_order(modules)) {
+        undisclosed(model, decl, report);
+        if !decl.built_in {
+            unreachable(model, decl, report);
+            unseen_writes(model, decl, report);
+            uncreatable(model, decl, report);
+        }
+    }
+}
+
+/// `unique` tells whoever may write that a value is taken: told about a field that they may not read,
+/// that has to be meant.
+fn undisclosed(model: &Model, decl: &ModelDecl, report: &mut Report) {
+    for field in declared(model, decl) {
+        let (made, decl_field) = field;
+        if made.disclose || matches!(made.read, Rule::Allow) {
+            continue;
+        }
+        let by_index = || {
+            decl.indexes
+                .iter()
+                .filter(|index| index.unique)
+                .flat_map(|index| &index.fields)
+                .find(|name| name.value == made.name)
+        };
+        let Some(at) = decl_field.unique.or_else(|| by_index().map(|name| name.at)) else {
+            continue;
+        };
+        report
+            .error(
+                at,
+                "undisclosed-unique",
+                format!("`unique` would tell writers which values of `{}` there are, and its read rule hides them", made.name),
+            )
+            .label("a conflict answers what `read` refuses")
+            .help("add `disclose = true` to the field if that one bit may be told, or drop `unique`");
+    }
+}
+
+fn declared<'a>(
+    model: &'a Model,
+    decl: &'a ModelDecl,
+) -> impl Iterator<Item = (&'a Field, &'a FieldDecl)> {
+    decl.fields.iter().filter_map(|field| {
+        let made = model.field_named(&field.name.value)?;
+        (!made.system).then_some((made, field))
+    })
+}
+
+fn is_denied(rule: &Rule) -> bool {
+    matches!(rule, Rule::Deny)
+}
+
+fn unreachable(model: &Model, decl: &ModelDecl, report: &mut Report) {
+    let access = &model.access;
+    let denied = [&access.read, &access.create, &access.update, &access.delete];
+    if denied.into_iter().all(is_denied) {
+        report
+            .warning(
+                decl.name.at,
+                "unreachable-model",
+                format!(
+                    "nobody but an administrator can reach `{}`",
+                    model.full_name()
+                ),
+            )
+            .help(format!(
+                "if others should, say who under `[models.{}.access]`",
+                model.name
+            ));
+    }
+}
+
+fn unseen_writes(model: &Model, decl: &ModelDecl, report: &mut Report) {
+    let access = &model.access;
+    if !is_denied(&access.read) {
+        return;
+    }
+    for (what, rule, text) in [
+        ("update", &access.update, &decl.access.update),
+        ("delete", &access.delete, &decl.access.delete),
+    ] {
+        if let (false, Some(text)) = (is_denied(rule), text) {
+            report
+                .warning(
+                    text.at,
+                    "write-without-read",
+                    format!(
+                        "this `{what}` rule has no effect: nobody may read `{}`",
+                        model.full_name()
+                    ),
+                )
+                .label("a record that is not readable answers 404 to every write")
+                .help("add a `read` rule that holds for the same callers");
+        }
+    }
+}
+
+fn uncreatable(model: &Model, decl: &ModelDecl, report: &mut Report) {
+    if is_denied(&model.access.create) {
+        return;
+    }
+    for (made, field) in declared(model, decl) {
+        if is_denied(&made.write) && !made.optional && made.default.is_none() {
+            let at = field.write.as_ref().map_or(field.name.at, |write| write.at);
+            report
+                .warning(
+                    at,
+                    "uncreatable",
+                    format!(
+                        "nobody can create a record: `{}` is required, and nobody may write it",
+                        made.name
+                    ),
+                )
+                .help("give it a `default`, or make it `optional`");
+        }
+    }
+}
