@@ -10,12 +10,17 @@ pub mod sqlite;
 
 pub use error::{Result, StoreError};
 
+use changes::{ChangeBatch, Mark, Offset};
+use migrate::{Allow, Applied, Migration, Plan};
 use spec::Dialect;
+use spec::schema::Schema;
 use spec::statement::{Rows, Statement, Step, Written};
 use spec::value::Value;
 use std::time::Instant;
 
 /// The database under one or more modules.
+// There are a handful of them in a process, each behind a pointer: their size does not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum Store {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
@@ -45,6 +50,25 @@ pub enum Changed<T> {
     Done(T, Vec<Vec<Value>>),
     /// A step missed although the record read stayed the same: a condition in its `where` does not hold.
     Missed(T, usize),
+}
+
+/// What [`Store::load`] is fed with.
+#[derive(Debug)]
+pub enum Batch {
+    Steps(Vec<Step>),
+    /// That was all. Without it, everything is undone when the channel closes.
+    Commit,
+}
+
+/// What became of [`Store::load`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded {
+    /// Committed and durable.
+    Done { steps: u64 },
+    /// This step (counted from 0 over all batches) missed; nothing was written.
+    Missed { step: u64 },
+    /// The channel closed before [`Batch::Commit`]; nothing was written.
+    Abandoned,
 }
 
 impl Store {
@@ -85,5 +109,86 @@ impl Store {
             Store::Sqlite(store) => store.change(read, deadline, decide).await,
             Store::Postgres(store) => store.change(read, deadline, decide).await,
         }
+    }
+
+    /// Runs any number of steps in one transaction, all or none. The receiver is dropped at the first failure,
+    /// so that sending fails; the reason is this function's answer.
+    pub async fn load(&self, batches: tokio::sync::mpsc::Receiver<Batch>) -> Result<Loaded> {
+        match self {
+            Store::Sqlite(store) => store.load(batches).await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// What lies between the database and the schema. Changes nothing.
+    pub async fn migration(&self, wanted: &Schema) -> Result<Plan> {
+        match self {
+            Store::Sqlite(store) => store.migration(wanted).await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// Compares again under a lock and runs the plan, if all of it is allowed; all or nothing.
+    pub async fn apply(&self, wanted: &Schema, allow: Allow) -> Result<Applied> {
+        match self {
+            Store::Sqlite(store) => store.apply(wanted, allow).await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// The migrations that ran, oldest first.
+    pub async fn migrations(&self) -> Result<Vec<Migration>> {
+        match self {
+            Store::Sqlite(store) => store.migrations().await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// At most `limit` changes after an offset; each record's in the order in which they happened.
+    pub async fn changes(&self, after: &Offset, limit: u32) -> Result<ChangeBatch> {
+        match self {
+            Store::Sqlite(store) => store.changes(after, limit).await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// Behind everything that is committed now.
+    pub async fn changes_head(&self) -> Result<Offset> {
+        match self {
+            Store::Sqlite(store) => store.changes_head().await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// Differs from the last answer when something may have been written since, by whatever process.
+    pub async fn changes_mark(&self) -> Result<Mark> {
+        match self {
+            Store::Sqlite(store) => store.changes_mark().await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// Forgets changes from before a moment (microseconds since 1970), in slices that hold nobody up for long.
+    /// Returns how many.
+    pub async fn forget_changes(&self, older_than: i64) -> Result<u64> {
+        match self {
+            Store::Sqlite(store) => store.forget_changes(older_than).await,
+            Store::Postgres(_) => Err(not_yet()),
+        }
+    }
+
+    /// Finishes what is under way and lets go of the database. What comes after fails.
+    pub async fn close(&self) {
+        match self {
+            Store::Sqlite(store) => store.close().await,
+            Store::Postgres(_) => {}
+        }
+    }
+}
+
+/// Until PostgreSQL's side of it lands.
+fn not_yet() -> StoreError {
+    StoreError::Other {
+        cause: "not on PostgreSQL yet".to_owned(),
     }
 }

@@ -136,7 +136,7 @@ pub fn literal(value: &Value) -> String {
         Value::Decimal(v) => v.units.to_string(),
         Value::Text(text) | Value::Json(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Uuid(id) => format!("x'{}'", id.simple()),
-        Value::Date(days) => format!("'{}'", crate::sqlite::encode::date_text(*days)),
+        Value::Date(days) => format!("'{}'", spec::time::date_text(*days)),
         Value::List(items) => {
             let mut out = Vec::new();
             crate::sqlite::encode::write_list(&mut out, items);

@@ -21,7 +21,7 @@ pub fn bind(value: &Value) -> ToSqlOutput<'_> {
         Value::Decimal(v) => ValueRef::Integer(v.units),
         Value::Text(text) | Value::Json(text) => ValueRef::Text(text.as_bytes()),
         Value::Uuid(id) => ValueRef::Blob(id.as_bytes()),
-        Value::Date(days) => return owned(date_text(*days)),
+        Value::Date(days) => return owned(spec::time::date_text(*days)),
         Value::List(items) => {
             let mut out = Vec::new();
             write_list(&mut out, items);
@@ -51,7 +51,7 @@ pub fn write_list(out: &mut Vec<u8>, items: &[Value]) {
                 out.extend_from_slice(id.simple().encode_upper(&mut hex).as_bytes());
                 out.push(b'"');
             }
-            Value::Date(days) => spec::json::write_string(out, &date_text(*days)),
+            Value::Date(days) => spec::json::write_string(out, &spec::time::date_text(*days)),
             Value::List(items) => write_list(out, items),
         }
     }
@@ -73,9 +73,10 @@ pub fn decode(ty: ColumnType, column: ValueRef<'_>) -> Value {
         (ColumnType::Json, ValueRef::Text(bytes)) => {
             Value::Json(String::from_utf8_lossy(bytes).into())
         }
-        (ColumnType::Date, ValueRef::Text(bytes)) => {
-            date_days(bytes).map_or(Value::Null, Value::Date)
-        }
+        (ColumnType::Date, ValueRef::Text(bytes)) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| spec::time::parse_date(text).ok())
+            .map_or(Value::Null, Value::Date),
         (ColumnType::Uuid, ValueRef::Blob(bytes)) => {
             Uuid::from_slice(bytes).map_or(Value::Null, Value::Uuid)
         }
@@ -145,70 +146,9 @@ pub fn write_decimal(out: &mut Vec<u8>, units: i64, scale: u8) {
     out.push(b'"');
 }
 
-/// `2026-11-24` of days since 1970 (Howard Hinnant's `civil_from_days`).
-pub fn date_text(days: i32) -> String {
-    let z = i64::from(days) + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// The other way (`days_from_civil`); `None` for what is no ISO date.
-pub fn date_days(text: &[u8]) -> Option<i32> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
-        return None;
-    };
-    let number = |digits: &[u8]| {
-        digits.iter().try_fold(0i32, |sum, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| sum * 10 + i32::from(digit - b'0'))
-        })
-    };
-    let (year, month, day) = (
-        number(&[y1, y2, y3, y4])?,
-        number(&[m1, m2])?,
-        number(&[d1, d2])?,
-    );
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year - i32::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_go_there_and_back() {
-        for days in (-719_162..2_932_896).step_by(37) {
-            let text = date_text(days);
-            assert_eq!(text.len(), 10);
-            assert_eq!(date_days(text.as_bytes()), Some(days), "{text}");
-        }
-        assert_eq!(date_text(0), "1970-01-01");
-        assert_eq!(date_text(19_782), "2024-02-29");
-        assert_eq!(date_days(b"1-1-1"), None);
-        assert_eq!(date_days(b"2024-13-01"), None);
-    }
 
     #[test]
     fn decimals_show_every_digit_of_their_scale() {

@@ -1,0 +1,206 @@
+//! What the writer does for one caller: a few steps, or a look at a record and then a few steps.
+
+use super::{encode, error, rows, unwound};
+use crate::{Changed, Decision, Result, StoreError};
+use rusqlite::Connection;
+use spec::statement::{Expect, Statement, Step, Written};
+use spec::value::Value;
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// What a turn leaves behind in the transaction it shares with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Keep,
+    Undo,
+}
+
+/// One caller's turn at the writer. It may be run again, when the transaction was lost by another's fault;
+/// the last run counts.
+pub trait Turn: Send {
+    fn deadline(&self) -> Instant;
+    fn run(&mut self, conn: &Connection) -> Effect;
+    /// It will not be run, or what it did is lost.
+    fn fail(&mut self, error: StoreError);
+    /// The group is committed (or this turn failed): tells the caller.
+    fn answer(self: Box<Self>);
+}
+
+/// What the steps did: the captured columns of each, or which one missed.
+type Outcome = std::result::Result<Vec<Vec<Value>>, usize>;
+
+/// Runs the steps. On an error or a miss the caller undoes those that ran.
+pub fn run_steps(conn: &Connection, steps: &[Step]) -> Result<Outcome> {
+    let mut captured = Vec::with_capacity(steps.len());
+    for (at, step) in steps.iter().enumerate() {
+        let (touched, values) =
+            run_step(conn, &step.statement).map_err(|failed| match error::map(failed) {
+                StoreError::ForeignKey { columns, .. } => StoreError::ForeignKey {
+                    table: error::table_of(&step.statement.text),
+                    columns,
+                },
+                other => other,
+            })?;
+        if step.expect == Expect::One && touched != 1 {
+            return Ok(Err(at));
+        }
+        captured.push(values);
+    }
+    Ok(Ok(captured))
+}
+
+/// How many rows the statement touched (or returned), and the captured columns of those it returned.
+fn run_step(conn: &Connection, statement: &Statement) -> rusqlite::Result<(usize, Vec<Value>)> {
+    let mut prepared = conn.prepare_cached(&statement.text)?;
+    for (at, value) in statement.params.iter().enumerate() {
+        prepared.raw_bind_parameter(at + 1, encode::bind(value))?;
+    }
+    if prepared.column_count() == 0 {
+        return Ok((prepared.raw_execute()?, Vec::new()));
+    }
+    let mut values = Vec::new();
+    let mut returned = 0;
+    let mut found = prepared.raw_query();
+    while let Some(row) = found.next()? {
+        rows::captured(row, &statement.shape, &mut values)?;
+        returned += 1;
+    }
+    Ok((returned, values))
+}
+
+/// The captured columns of the only row of a read.
+fn look(conn: &Connection, read: &Statement) -> Result<Option<Vec<Value>>> {
+    let (returned, mut values) = run_step(conn, read).map_err(error::map)?;
+    match returned {
+        0 => Ok(None),
+        1 => Ok(Some(values)),
+        many => {
+            values.truncate(values.len() / many);
+            Ok(Some(values))
+        }
+    }
+}
+
+pub struct WriteTurn {
+    pub steps: Vec<Step>,
+    pub deadline: Instant,
+    pub reply: oneshot::Sender<Result<Written>>,
+    pub result: Result<Written>,
+}
+
+impl WriteTurn {
+    pub fn new(
+        steps: Vec<Step>,
+        deadline: Instant,
+    ) -> (WriteTurn, oneshot::Receiver<Result<Written>>) {
+        let (reply, answer) = oneshot::channel();
+        let turn = WriteTurn {
+            steps,
+            deadline,
+            reply,
+            result: Err(StoreError::Timeout),
+        };
+        (turn, answer)
+    }
+}
+
+impl Turn for WriteTurn {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn run(&mut self, conn: &Connection) -> Effect {
+        let outcome = run_steps(conn, &self.steps);
+        let effect = effect_of(&outcome);
+        self.result = outcome.map(|outcome| match outcome {
+            Ok(captured) => Written::Done(captured),
+            Err(step) => Written::Missed { step },
+        });
+        effect
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Err(error);
+    }
+
+    fn answer(self: Box<Self>) {
+        // The caller may have left. What was committed stays.
+        let _ = self.reply.send(self.result);
+    }
+}
+
+fn effect_of(outcome: &Result<Outcome>) -> Effect {
+    match outcome {
+        Ok(Ok(_)) => Effect::Keep,
+        Ok(Err(_)) | Err(_) => Effect::Undo,
+    }
+}
+
+pub struct ChangeTurn<T, F> {
+    read: Statement,
+    deadline: Instant,
+    decide: F,
+    reply: oneshot::Sender<Result<Changed<T>>>,
+    result: Result<Changed<T>>,
+}
+
+impl<T, F> ChangeTurn<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(Option<&[Value]>) -> Decision<T> + Send + 'static,
+{
+    pub fn new(
+        read: Statement,
+        deadline: Instant,
+        decide: F,
+    ) -> (ChangeTurn<T, F>, oneshot::Receiver<Result<Changed<T>>>) {
+        let (reply, answer) = oneshot::channel();
+        let turn = ChangeTurn {
+            read,
+            deadline,
+            decide,
+            reply,
+            result: Err(StoreError::Timeout),
+        };
+        (turn, answer)
+    }
+
+    fn change(&mut self, conn: &Connection) -> Result<(Effect, Changed<T>)> {
+        let record = look(conn, &self.read)?;
+        let decide = &mut self.decide;
+        match unwound(|| decide(record.as_deref()))? {
+            Decision::Stop(told) => Ok((Effect::Undo, Changed::Stopped(told))),
+            Decision::Write(steps, told) => Ok(match run_steps(conn, &steps)? {
+                Ok(captured) => (Effect::Keep, Changed::Done(told, captured)),
+                Err(step) => (Effect::Undo, Changed::Missed(told, step)),
+            }),
+        }
+    }
+}
+
+impl<T, F> Turn for ChangeTurn<T, F>
+where
+    T: Send + 'static,
+    F: FnMut(Option<&[Value]>) -> Decision<T> + Send + 'static,
+{
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn run(&mut self, conn: &Connection) -> Effect {
+        let (effect, result) = match self.change(conn) {
+            Ok((effect, changed)) => (effect, Ok(changed)),
+            Err(error) => (Effect::Undo, Err(error)),
+        };
+        self.result = result;
+        effect
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Err(error);
+    }
+
+    fn answer(self: Box<Self>) {
+        let _ = self.reply.send(self.result);
+    }
+}

@@ -1,0 +1,376 @@
+//! The one thread that writes, and its group commit.
+//!
+//! Whoever waits is taken into one transaction, each under a savepoint of its own, and all are answered after
+//! one `COMMIT` (one fsync). While it runs the next group gathers: 64 callers share an fsync without waiting for
+//! each other. Nobody is answered before the commit, for even a refusal ("the same name exists") may rest on
+//! what another of the group has written.
+
+use super::connection::{self, Role, Session};
+use super::turn::{Effect, Turn};
+use super::{Options, error, unwound};
+use crate::{Result, StoreError};
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+/// How many turns share a commit at most, and how long the first waits for the others to run.
+const GROUP: usize = 256;
+const GROUP_TIME: Duration = Duration::from_millis(2);
+/// A transaction is lost (a time limit inside a write, a full disk) and begun again without the culprit this
+/// often; then everybody in the group fails.
+const RESTARTS: usize = 4;
+/// After this long without a write the log is brought into the database file.
+const IDLE: Duration = Duration::from_millis(500);
+/// A write-ahead log of more bytes than this is cut back as soon as no reader needs it.
+const LONG_LOG: u64 = 16 << 20;
+
+pub enum Job {
+    Turn(Box<dyn Turn>),
+    /// Something with a transaction of its own: a migration, an import.
+    Alone(Box<dyn FnOnce(&Session) + Send>),
+    /// Everything sent before has been done when this is answered.
+    Close(Option<tokio::sync::oneshot::Sender<()>>),
+}
+
+/// Figures of the writer, for gauges.
+#[derive(Default)]
+pub struct Counters {
+    pub queued: AtomicUsize,
+    pub groups: AtomicU64,
+    pub turns: AtomicU64,
+    pub last_group: AtomicUsize,
+    pub restarts: AtomicU64,
+}
+
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+    pub counters: Arc<Counters>,
+}
+
+impl Writer {
+    /// Opens the database (and makes it, where it is not there) and starts the thread. `keep` lives as long as it.
+    pub fn start(
+        path: &Arc<PathBuf>,
+        options: &Arc<Options>,
+        keep: impl Send + 'static,
+    ) -> Result<Writer> {
+        let session = connection::open(path, options, Role::Writer).map_err(error::map)?;
+        let (jobs, queue) = mpsc::channel();
+        let counters = Arc::new(Counters::default());
+        let thread = Thread {
+            session,
+            queue,
+            held: None,
+            counters: Arc::clone(&counters),
+            path: Arc::clone(path),
+            options: Arc::clone(options),
+            reopen: false,
+            busy: false,
+            dirty: false,
+        };
+        std::thread::Builder::new()
+            .name("sqlite-write".to_owned())
+            .spawn(move || {
+                let closed = thread.run();
+                drop(keep);
+                if let Some(reply) = closed {
+                    let _ = reply.send(());
+                }
+            })
+            .map_err(|cause| StoreError::Unavailable {
+                cause: format!("cannot start the writer thread: {cause}"),
+                maybe: false,
+            })?;
+        Ok(Writer { jobs, counters })
+    }
+
+    pub fn send(&self, job: Job) -> Result<()> {
+        self.counters.queued.fetch_add(1, Ordering::Relaxed);
+        self.jobs.send(job).map_err(|_| {
+            self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+            super::closed()
+        })
+    }
+}
+
+struct Thread {
+    session: Session,
+    queue: mpsc::Receiver<Job>,
+    /// Taken from the queue while a group gathered, and not part of one.
+    held: Option<Job>,
+    counters: Arc<Counters>,
+    path: Arc<PathBuf>,
+    options: Arc<Options>,
+    /// The connection may be of no use any more.
+    reopen: bool,
+    /// The last group found the database locked by another program.
+    busy: bool,
+    /// Something was written since the last checkpoint.
+    dirty: bool,
+}
+
+impl Thread {
+    /// Until it is closed; then returns who waits for that.
+    fn run(mut self) -> Option<tokio::sync::oneshot::Sender<()>> {
+        loop {
+            match self.next() {
+                Some(Job::Turn(first)) => self.group(first),
+                Some(Job::Alone(alone)) => {
+                    self.dirty = true;
+                    if let Err(cause) = self.sound() {
+                        // Dropped unrun: its caller sees the channel closed. Rare enough for a log line.
+                        tracing::error!(%cause, "the database cannot be opened for writing");
+                        continue;
+                    }
+                    let session = &self.session;
+                    let _ = unwound(|| alone(session));
+                    self.roll_back();
+                }
+                Some(Job::Close(reply)) => {
+                    self.checkpoint();
+                    return reply;
+                }
+                None => {
+                    self.checkpoint();
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        if let Some(held) = self.held.take() {
+            return Some(held);
+        }
+        let job = loop {
+            if !self.dirty {
+                break self.queue.recv().ok()?;
+            }
+            match self.queue.recv_timeout(IDLE) {
+                Ok(job) => break job,
+                Err(mpsc::RecvTimeoutError::Timeout) => self.checkpoint(),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        };
+        self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+        Some(job)
+    }
+
+    /// The next turn that waits already. Anything else is held for later and ends the group.
+    fn waiting(&mut self) -> Option<Box<dyn Turn>> {
+        if self.held.is_some() {
+            return None;
+        }
+        let job = self.queue.try_recv().ok()?;
+        self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+        match job {
+            Job::Turn(turn) => Some(turn),
+            other => {
+                self.held = Some(other);
+                None
+            }
+        }
+    }
+
+    fn group(&mut self, first: Box<dyn Turn>) {
+        let mut ahead = VecDeque::from([first]);
+        // Run in the transaction that is open; and those that lost one, which have their own error.
+        let mut done: Vec<Box<dyn Turn>> = Vec::new();
+        let mut apart: Vec<Box<dyn Turn>> = Vec::new();
+        let mut restarts = 0;
+        if let Err(cause) = self.begin() {
+            return self.refuse(ahead, &cause);
+        }
+        let started = Instant::now();
+        loop {
+            let mut turn = match ahead.pop_front() {
+                Some(turn) => turn,
+                None if done.len() + apart.len() >= GROUP || started.elapsed() > GROUP_TIME => {
+                    break;
+                }
+                None => match self.waiting() {
+                    Some(turn) => turn,
+                    None => break,
+                },
+            };
+            self.run_one(&mut *turn);
+            if !self.session.conn.is_autocommit() {
+                done.push(turn);
+                continue;
+            }
+            apart.push(turn);
+            for turn in done.drain(..).rev() {
+                ahead.push_front(turn);
+            }
+            restarts += 1;
+            self.counters.restarts.fetch_add(1, Ordering::Relaxed);
+            let again = if restarts > RESTARTS {
+                Err(StoreError::Unavailable {
+                    cause: "the transaction was lost too often".to_owned(),
+                    maybe: false,
+                })
+            } else {
+                self.begin()
+            };
+            if let Err(cause) = again {
+                self.refuse(ahead, &cause);
+                for turn in apart {
+                    turn.answer();
+                }
+                return;
+            }
+        }
+        if let Err(cause) = self.commit() {
+            for turn in &mut done {
+                turn.fail(cause.clone());
+            }
+        }
+        let size = done.len() + apart.len();
+        self.counters.groups.fetch_add(1, Ordering::Relaxed);
+        self.counters
+            .turns
+            .fetch_add(size as u64, Ordering::Relaxed);
+        self.counters.last_group.store(size, Ordering::Relaxed);
+        for turn in done.into_iter().chain(apart) {
+            turn.answer();
+        }
+    }
+
+    fn run_one(&mut self, turn: &mut dyn Turn) {
+        let now = Instant::now();
+        if turn.deadline() <= now {
+            // It may have waited behind a locked database: then say so.
+            turn.fail(if self.busy {
+                StoreError::Busy {
+                    cause: "the database was locked".to_owned(),
+                }
+            } else {
+                StoreError::Timeout
+            });
+            return;
+        }
+        self.session
+            .limit
+            .until(turn.deadline().min(now + self.options.turn_budget));
+        let conn = &self.session.conn;
+        let result = exec(conn, "SAVEPOINT turn")
+            .map_err(error::map)
+            .and_then(|()| {
+                let effect = unwound(|| turn.run(conn)).unwrap_or_else(|cause| {
+                    turn.fail(cause);
+                    Effect::Undo
+                });
+                self.session.limit.lift();
+                // A lost transaction has no savepoints any more.
+                if conn.is_autocommit() {
+                    return Ok(());
+                }
+                if effect == Effect::Undo {
+                    exec(conn, "ROLLBACK TO turn").map_err(error::map)?;
+                }
+                exec(conn, "RELEASE turn").map_err(error::map)
+            });
+        self.session.limit.lift();
+        if let Err(cause) = result {
+            // What this turn left behind is unknown, so the transaction must not stand: lost, by our own hand.
+            turn.fail(cause);
+            self.reopen = true;
+            self.roll_back();
+        }
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        let result = self.sound().and_then(|()| {
+            exec(&self.session.conn, "BEGIN IMMEDIATE").map_err(|failed| self.failed(failed))
+        });
+        self.busy = matches!(result, Err(StoreError::Busy { .. }));
+        result
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.dirty = true;
+        let result = exec(&self.session.conn, "COMMIT");
+        let result = result.map_err(|failed| match self.failed(failed) {
+            // The last frame may have reached the disk although its fsync failed.
+            StoreError::Unavailable { cause, .. } => StoreError::Unavailable { cause, maybe: true },
+            other => other,
+        });
+        if result.is_err() {
+            self.roll_back();
+        }
+        result
+    }
+
+    fn failed(&mut self, failed: rusqlite::Error) -> StoreError {
+        self.reopen |= error::is_broken(&failed);
+        error::map(failed)
+    }
+
+    fn roll_back(&mut self) {
+        if !self.session.conn.is_autocommit()
+            && self.session.conn.execute_batch("ROLLBACK").is_err()
+        {
+            self.reopen = true;
+        }
+    }
+
+    /// A connection that can be used: a new one, where the old one failed in a way that may last.
+    fn sound(&mut self) -> Result<()> {
+        if self.reopen {
+            self.session =
+                connection::open(&self.path, &self.options, Role::Writer).map_err(error::map)?;
+            self.reopen = false;
+        }
+        Ok(())
+    }
+
+    /// Nothing can be written now: everybody who waits is told, instead of each after the same wait again.
+    fn refuse(&mut self, mut turns: VecDeque<Box<dyn Turn>>, cause: &StoreError) {
+        while turns.len() < GROUP {
+            let Some(turn) = self.waiting() else { break };
+            turns.push_back(turn);
+        }
+        for mut turn in turns {
+            turn.fail(cause.clone());
+            turn.answer();
+        }
+    }
+
+    /// Brings the log into the database file, without waiting for readers. SQLite does so by itself every 1,000
+    /// pages; this is for the rest, and for a log that a long read has let grow.
+    fn checkpoint(&mut self) {
+        self.dirty = false;
+        if self.reopen {
+            return;
+        }
+        self.session.patience(Duration::ZERO);
+        let pages = |mode: &str| {
+            self.session
+                .conn
+                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                    Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+                })
+        };
+        match pages("PASSIVE") {
+            Ok((log, moved)) if log == moved => {
+                if super::log_bytes(&self.path) > LONG_LOG {
+                    let _ = pages("TRUNCATE");
+                }
+            }
+            // A reader still needs older pages: look again when idle.
+            Ok(_) => self.dirty = true,
+            Err(cause) => {
+                self.dirty = true;
+                tracing::debug!(%cause, "checkpoint put off");
+            }
+        }
+        self.session.patience(self.options.busy_timeout);
+    }
+}
+
+fn exec(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.raw_execute().map(|_| ())
+}
