@@ -211,19 +211,15 @@ fn read_field(
     file: FileId,
     report: &mut Report,
 ) -> FieldDecl {
-    let before = report.diagnostics.len();
     let entries = Entries::open(table, &keys::FIELD, file, report);
-    // A wrong `max` or `values` leaves a type that nobody meant: rules about it would be misjudged.
-    let sound = report.diagnostics.len() == before;
     let set = |name: &str| {
         entries
             .bool(name)
             .filter(|flag| flag.value)
             .map(|flag| flag.at)
     };
-    let ty = read_type(&name, &entries, report);
     FieldDecl {
-        ty: ty.filter(|_| sound),
+        ty: read_type(&name, &entries, report),
         optional: set("optional").is_some(),
         unique: set("unique"),
         disclose: set("disclose"),

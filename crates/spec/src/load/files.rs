@@ -1,5 +1,6 @@
 //! The folder's files: which there are, and what each is.
 
+use super::names::AUTH;
 use super::report::{At, Report};
 use crate::diagnostic::{FileId, Source, Sources};
 use crate::nearest::nearest;
@@ -73,7 +74,11 @@ pub(super) fn find(folder: &Path) -> Found {
         if !folder.join(&module).is_dir() {
             continue;
         }
-        found.read(folder, &module.join(MODULE_FILE));
+        let file = module.join(MODULE_FILE);
+        // The built-in module is there without a file: a folder may hold nothing but seeds for it.
+        if !module.ends_with(AUTH) || folder.join(&file).exists() {
+            found.read(folder, &file);
+        }
         found.stray(folder, &module, &[SEED, FUNCTIONS]);
         for sub in [SEED, FUNCTIONS] {
             for path in found.list(folder, &module.join(sub)) {

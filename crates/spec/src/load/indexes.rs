@@ -145,7 +145,7 @@ fn report_unknown(model: &Model, name: &str, at: At, report: &mut Report) {
         model
             .fields
             .iter()
-            .filter(|f| !f.hidden)
+            .filter(|f| !f.hidden && f.name != "id")
             .map(|f| f.name.as_str())
     };
     if model.open && nearest(name, known()).is_none() {

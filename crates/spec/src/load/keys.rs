@@ -141,7 +141,6 @@ pub(super) static APP: Table = Table {
         designed("webhooks", "webhooks"),
         designed("graphql", "the GraphQL surface"),
         designed("live", "live feeds"),
-        designed("tenancy", "tenants"),
         designed("telemetry", "exporting traces"),
     ],
 };
@@ -163,10 +162,7 @@ static SERVER: Table = Table {
             "How long a graceful shutdown waits for requests in flight.",
         ),
     ],
-    designed: &[
-        designed("tls", "serving TLS"),
-        designed("workers", "a number of threads"),
-    ],
+    designed: &[],
 };
 
 static DATABASE: Table = Table {
@@ -186,7 +182,7 @@ static DATABASE: Table = Table {
             "PostgreSQL: connections of the pool, beside the few shared ones.",
         ),
     ],
-    designed: &[designed("replicas", "reading from replicas")],
+    designed: &[],
 };
 
 static AUTH: Table = Table {
@@ -421,8 +417,6 @@ pub(super) static MODEL: Table = Table {
         designed("renamed_from", "renaming"),
         designed("cache", "caching"),
         designed("database", "a database per module"),
-        designed("computed", "computed fields"),
-        designed("soft_delete", "soft deletion"),
     ],
 };
 
@@ -470,10 +464,7 @@ static INDEX: Table = Table {
             "Whether two records may not have the same values in them.",
         ),
     ],
-    designed: &[
-        designed("where", "partial indexes"),
-        designed("name", "naming an index"),
-    ],
+    designed: &[],
 };
 
 /// The types of fields, with what each is.
@@ -617,7 +608,6 @@ pub(super) static FIELD: Table = Table {
         designed("renamed_from", "renaming"),
         designed("search", "full-text search"),
         designed("dimensions", "vectors"),
-        designed("computed", "computed fields"),
         designed("backfill", "backfilling"),
     ],
 };

@@ -8,6 +8,7 @@
 //! about. [`load`] reads the files; all else is pure, as [`load_sources`].
 
 mod cautions;
+pub mod codes;
 mod declare;
 mod files;
 mod indexes;

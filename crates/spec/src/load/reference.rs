@@ -1,10 +1,11 @@
 //! The reference of both files in Markdown, from the key tables: `docs/app.md` holds it, and a test
 //! holds them together.
 
+use super::codes::CODES;
 use super::keys::{self, Key, Kind, Table};
 use std::fmt::Write;
 
-/// All keys of both files, as the reference part of `docs/app.md`.
+/// All keys of both files and all codes of mistakes, as the reference part of `docs/app.md`.
 pub fn markdown() -> String {
     let mut out = String::new();
     out.push_str("## `mainstay.toml`\n\n");
@@ -42,6 +43,10 @@ pub fn markdown() -> String {
         };
         let _ = write!(out, "### `{title}`\n\n");
         section(&mut out, table);
+    }
+    out.push_str("## Mistakes\n\n| code | when |\n|---|---|\n");
+    for code in CODES {
+        let _ = writeln!(out, "| `{}` | {} |", code.name, code.when);
     }
     out
 }

@@ -2,12 +2,13 @@
 
 use super::declare::{FieldDecl, ModelDecl, ModuleDecl};
 use super::literal;
+use super::names;
 use super::report::{At, Located, Report};
 use super::resolve;
 use crate::diagnostic::Sources;
 use crate::expr::check::{Purpose, Scope, compile};
-use crate::expr::{Expr, ExprKind, Span};
-use crate::model::{Access, App, Field, FieldId, ModelId, Rule};
+use crate::expr::{AuthField, Expr, ExprKind, Span};
+use crate::model::{Access, App, Field, FieldId, Model, ModelId, Rule};
 use crate::types::FieldType;
 use crate::value::Value;
 use std::collections::HashSet;
@@ -183,8 +184,29 @@ impl Compiler<'_> {
         At::new(string.file, start + from..start + to.max(from))
     }
 
+    /// `auth.id` names a record of `auth.users`, whatever other model has keys of the same type.
+    fn check_default_user(&mut self, field: &Field, target: &Model, at: At) {
+        if target.module_name == names::AUTH && target.name == "users" {
+            return;
+        }
+        self.report
+            .error(
+                at,
+                "bad-default",
+                format!(
+                    "`auth.id` is the id of a user, and `{}` refers to `{}`",
+                    field.name,
+                    target.full_name()
+                ),
+            )
+            .help("refer to `auth.users`, or leave the field to whoever creates the record");
+    }
+
     /// A default that is written out can be held against the field's own limits already now.
     fn check_default(&mut self, field: &Field, expr: &Expr, at: At) {
+        if let (ExprKind::Auth(AuthField::Id), Some(relation)) = (&expr.kind, field.relation()) {
+            self.check_default_user(field, self.app.model(relation.to), at);
+        }
         let ExprKind::Literal(value) = &expr.kind else {
             return;
         };
@@ -200,57 +222,46 @@ impl Compiler<'_> {
             }
             return;
         }
-        match (&field.ty, value) {
-            (FieldType::Enum { values }, Value::Text(text)) => {
-                if !values.contains(text) {
-                    let known = values.iter().map(|value| &**value);
-                    super::walk::unknown_word(text, &known.collect::<Vec<_>>(), at, self.report);
-                }
+        let why = match (&field.ty, value) {
+            (FieldType::Enum { values }, Value::Text(text)) if !values.contains(text) => {
+                let known: Vec<&str> = values.iter().map(|value| &**value).collect();
+                super::walk::unknown_word(text, &known, at, self.report);
+                return;
             }
             (FieldType::String { max } | FieldType::Text { max }, Value::Text(text)) => {
-                let length = text.chars().count();
-                if length > *max as usize {
-                    self.too_much(
-                        at,
-                        &format!("has {length} characters, and `{}` takes {max}", field.name),
-                    );
-                }
-            }
-            (FieldType::Int { min, max }, Value::Int(n)) => {
-                if min.is_some_and(|min| *n < min) || max.is_some_and(|max| *n > max) {
-                    self.too_much(
-                        at,
-                        &format!("is not between `min` and `max` of `{}`", field.name),
-                    );
-                }
-            }
-            (FieldType::Float { min, max }, Value::Float(n)) => {
-                if min.is_some_and(|min| *n < min) || max.is_some_and(|max| *n > max) {
-                    self.too_much(
-                        at,
-                        &format!("is not between `min` and `max` of `{}`", field.name),
-                    );
-                }
+                beyond(text.chars().count(), *max).map(|length| format!("has {length} characters"))
             }
             (FieldType::List { max, .. }, Value::List(items)) => {
-                if items.len() > *max as usize {
-                    self.too_much(
-                        at,
-                        &format!(
-                            "has {} items, and `{}` takes {max}",
-                            items.len(),
-                            field.name
-                        ),
-                    );
-                }
+                beyond(items.len(), *max).map(|length| format!("has {length} items"))
             }
-            _ => {}
+            (FieldType::Int { min, max }, Value::Int(n)) => outside(n, min, max),
+            (FieldType::Float { min, max }, Value::Float(n)) => outside(n, min, max),
+            _ => None,
+        };
+        if let Some(why) = why {
+            self.report
+                .error(
+                    at,
+                    "bad-default",
+                    format!(
+                        "this default {why}, which is more or less than `{}` takes",
+                        field.name
+                    ),
+                )
+                .help("a record made with it would be refused");
         }
     }
+}
 
-    fn too_much(&mut self, at: At, why: &str) {
-        self.report
-            .error(at, "bad-default", format!("this default {why}"))
-            .help("a record made with it would be refused");
-    }
+fn beyond(length: usize, max: u32) -> Option<usize> {
+    (length > max as usize).then_some(length)
+}
+
+fn outside<T: PartialOrd + std::fmt::Display>(
+    n: &T,
+    min: &Option<T>,
+    max: &Option<T>,
+) -> Option<String> {
+    let fits = min.as_ref().is_none_or(|min| n >= min) && max.as_ref().is_none_or(|max| n <= max);
+    (!fits).then(|| format!("is {n}"))
 }

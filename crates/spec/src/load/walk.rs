@@ -301,13 +301,7 @@ fn complaint(key: &'static Key, item: &Item<'_>, file: FileId, report: &mut Repo
                 unknown_word(word, words, at, report);
                 false
             }
-            None => wrong_kind(
-                key,
-                &format!("{}", choice(words.iter().copied())),
-                item,
-                at,
-                report,
-            ),
+            None => wrong_kind(key, &choice(words.iter().copied()), item, at, report),
         },
         Kind::Int { min, max } => match value.as_integer() {
             Some(n) if integer(n).is_some_and(|n| (min..=max).contains(&n)) => true,

@@ -117,11 +117,15 @@ fn files_that_cannot_be_read_are_mistakes_too() {
     let root = folder.path();
     std::fs::create_dir_all(root.join("modules/shop/seeds")).expect("a folder");
     std::fs::create_dir_all(root.join("modules/crm/seed")).expect("a folder");
+    // The built-in module needs no file of its own.
+    std::fs::create_dir_all(root.join("modules/auth/seed")).expect("a folder");
+    std::fs::write(root.join("modules/auth/seed/users.jsonl"), b"{}\n").expect("a file");
     std::fs::write(root.join("mainstay.toml"), b"").expect("a file");
     std::fs::write(root.join("modules/crm/module.toml"), b"name = \"\xff\"\n").expect("a file");
     std::fs::write(root.join("modules/crm/seed/people.csv"), b"a,b\n").expect("a file");
     let loaded = spec::load::load(root);
     assert!(loaded.app.is_none());
+    assert_eq!(loaded.seeds.len(), 1);
     insta::assert_snapshot!(lines(&loaded.diagnostics, &loaded.sources).join("\n"));
 }
 
