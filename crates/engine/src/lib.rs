@@ -1,1 +1,30 @@
-//! engine
+//! The one door. Every surface hands an [`Operation`](plan::operation::Operation) and a
+//! [`Principal`] to [`Engine::execute`]; nothing else reaches the data.
+//!
+//! ```text
+//! Operation ─▶ resolve (names, types) ─▶ plan (rules, fields, relations, limits) ─▶ store ─▶ rows
+//!                                                                                    │
+//! Answer ◀── JSON straight from rows, cursors, entity tags ◀─────────────────────────┘
+//! ```
+//!
+//! Absent here: HTTP, SQL drivers, JavaScript.
+
+mod answer;
+mod cascade;
+mod create;
+mod cursor;
+mod delete;
+mod etag;
+mod execute;
+mod expand;
+mod fault;
+mod input;
+mod judge;
+mod merge;
+mod read;
+mod record;
+mod update;
+
+pub use answer::{Answer, Executed, Outcome, Stages};
+pub use execute::Engine;
+pub use fault::problem_of;

@@ -12,7 +12,7 @@ use spec::expr::Expr;
 use spec::model::ID;
 use spec::statement::{Capture, Lane, Output, Shape, Statement};
 use spec::types::ColumnType;
-use spec::{App, Dialect, Model, ModelId, Rule, Value};
+use spec::{App, Dialect, Field, Model, ModelId, Rule, Value};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
@@ -49,7 +49,17 @@ impl<'a> Planner<'a> {
         Conditions::new(self.app, model.id, alias, Eyes::Rule)
     }
 
-    /// One record by its key; it captures the version. None where the caller may read no record at all.
+    /// The fields that a caller sees on some records only, with their rules.
+    pub fn guarded<'m>(&self, model: &'m Model) -> Vec<(&'m Field, Rule)> {
+        let guarded = |field: &'m Field| match access::field_read(field, self.caller) {
+            rule @ Rule::When(_) => Some((field, rule)),
+            Rule::Allow | Rule::Deny => None,
+        };
+        model.fields.iter().filter(|f| !f.hidden).filter_map(guarded).collect()
+    }
+
+    /// One record by its key. It captures the version, then whether each of [`Planner::guarded`] is seen:
+    /// an entity tag depends on the view, whatever part of it was asked for. None where the caller may read no record at all.
     pub fn one(&self, want: &Want<'_>, id: Value) -> Result<Option<Statement>> {
         let model = want.model;
         let rule = access::rule(model, Verb::Read, self.caller);
@@ -59,6 +69,13 @@ impl<'a> Planner<'a> {
         let mut sql = Sql::new(self.dialect);
         let mut piece = self.selects().record(&mut sql, want, "t")?;
         piece.add("t.\"version\"");
+        piece.outputs.push(Output::Captured { ty: ColumnType::Int });
+        for (_, rule) in self.guarded(model) {
+            let (condition, done) = sql.aside(|sql| self.rules(model, "t").rule(sql, &rule));
+            done?;
+            piece.add(&format!("({condition}) IS TRUE"));
+            piece.outputs.push(Output::Captured { ty: ColumnType::Bool });
+        }
         sql.push("SELECT ").push(piece.list()).push(" FROM ");
         sql.table(model).push(" t").push(&piece.joins);
         sql.push(" WHERE t.\"id\" = ").bind(id, model.key.column());
@@ -66,9 +83,6 @@ impl<'a> Planner<'a> {
             sql.push(" AND ");
             self.rules(model, "t").rule(&mut sql, &rule)?;
         }
-        piece.outputs.push(Output::Captured {
-            ty: ColumnType::Int,
-        });
         Ok(Some(sql.statement(
             Shape {
                 columns: piece.outputs,

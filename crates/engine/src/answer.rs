@@ -1,0 +1,49 @@
+//! What an operation answers, in no wire format's words.
+
+use spec::Problem;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub enum Answer {
+    /// One record, as JSON.
+    Record {
+        body: Vec<u8>,
+        /// Without quotes. None where related records are part of the answer.
+        etag: Option<String>,
+        outcome: Outcome,
+        /// The record's key, as it stands in an address.
+        id: String,
+    },
+    /// A page: `{"data":[…],"next_cursor":…}`.
+    Page { body: Vec<u8> },
+    /// Done, and there is nothing to show: a delete, or a write whose result the writer may not read.
+    Done {
+        outcome: Outcome,
+        /// The key of what was created, where its writer gave it or may know it.
+        id: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Read,
+    Created,
+    Changed,
+    Deleted,
+}
+
+/// How long each stage of the pipeline took.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Stages {
+    /// Names, rules and SQL.
+    pub plan: Duration,
+    /// The store, queueing included.
+    pub store: Duration,
+}
+
+/// An answer or a problem, and where the time went.
+#[derive(Debug)]
+pub struct Executed {
+    pub result: Result<Answer, Problem>,
+    pub stages: Stages,
+}

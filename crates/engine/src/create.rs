@@ -1,0 +1,368 @@
+//! Create. Types, then the rule, then checks; the record, its row of the log and private rows commit together.
+
+use crate::answer::{Answer, Outcome};
+use crate::execute::{Run, unsupported};
+use crate::fault::problem_of;
+use crate::input::{self, Input};
+use crate::judge::{Judge, all_of, traverses};
+use crate::record::Record;
+use plan::access::{self, Verb};
+use plan::operation::{Create, Select};
+use plan::write::Logged;
+use spec::problem::Result;
+use spec::statement::{Step, Written};
+use spec::{Code, FieldError, FieldId, KeyKind, ModelId, Problem, Rule, Uuid, Value};
+use std::sync::Arc;
+use std::time::Instant;
+use store::StoreError;
+
+/// A record that may be created, and the steps that do it.
+pub(crate) struct Draft {
+    pub record: Record,
+    pub steps: Vec<Step>,
+}
+
+impl Run<'_> {
+    pub fn judge(&self, model: ModelId) -> Judge {
+        Judge {
+            app: Arc::clone(self.app),
+            principal: self.principal.clone(),
+            now: self.now,
+            dialect: self.engine.store.dialect(),
+            model,
+        }
+    }
+
+    pub async fn create(&mut self, create: Create, private: Vec<Step>) -> Result<Answer> {
+        let start = Instant::now();
+        let judge = self.judge(create.model);
+        let model = judge.model();
+        if !create.select.expand.is_empty() || create.select.fields.is_some() {
+            // A select that cannot be answered is refused before anything is written.
+            self.resolver().want(model, &create.select)?;
+        }
+        let input = input::read(model, &create.body, &self.app.settings.limits)?;
+        self.planned(start);
+        let unreadable = self.unreadable(&judge, &input.fields).await?;
+        let start = Instant::now();
+        let mut draft = judge.draft(&input, None, &unreadable)?;
+        draft.steps.extend(private);
+        self.planned(start);
+        let start = Instant::now();
+        let written = self.engine.store.write(draft.steps, self.deadline).await;
+        self.stored(start);
+        let captured = match written {
+            Ok(Written::Done(captured)) => captured,
+            Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
+            Err(error) => return Err(self.write_problem(&judge, &draft.record, error).await),
+        };
+        if let Some(Value::Int(id)) = captured.first().and_then(|row| row.first()) {
+            draft.record.set(spec::model::ID, Value::Int(*id));
+        }
+        self.show(&judge, &draft.record, &create.select, Outcome::Created)
+            .await
+    }
+
+    /// The written record as its writer sees it; nothing, if they may not.
+    pub async fn show(
+        &mut self,
+        judge: &Judge,
+        record: &Record,
+        select: &Select,
+        outcome: Outcome,
+    ) -> Result<Answer> {
+        let model = judge.model();
+        let read = access::rule(model, Verb::Read, judge.caller());
+        let plain = *select == Select::default();
+        let id = record.id().key_text();
+        if plain && !traverses(&read) {
+            if !judge.holds(&read, record, None) {
+                return Ok(Answer::Done {
+                    outcome,
+                    id: Some(id),
+                });
+            }
+            if let Some(visible) = judge.visible(record) {
+                let body = record.answer(model, |field| visible[usize::from(field.0)]);
+                let names = model
+                    .fields
+                    .iter()
+                    .filter(|f| !f.hidden && visible[usize::from(f.id.0)]);
+                let etag = crate::etag::tag(
+                    model,
+                    record.id(),
+                    record.version(model),
+                    names.map(|f| f.name.as_str()),
+                );
+                return Ok(Answer::Record {
+                    body,
+                    etag: Some(etag),
+                    outcome,
+                    id,
+                });
+            }
+        }
+        match self
+            .record(model.id, record.id().clone(), select, outcome)
+            .await
+        {
+            Err(problem) if problem.code == Code::NotFound => Ok(Answer::Done {
+                outcome,
+                id: Some(id),
+            }),
+            other => other,
+        }
+    }
+
+    /// Which relation fields lead to records that the caller may not read, or to none. Inside the module a
+    /// foreign key tells of absent ones, so only targets with a rule are asked for.
+    pub async fn unreadable(
+        &mut self,
+        judge: &Judge,
+        values: &[(FieldId, Value)],
+    ) -> Result<Vec<FieldId>> {
+        let model = judge.model();
+        let app = self.app;
+        let mut asked: Vec<(FieldId, ModelId, Value)> = judge.references(values);
+        asked.retain(|(_, to, value)| {
+            let target = app.model(*to);
+            let oneself = self
+                .principal
+                .id
+                .is_some_and(|id| *value == Value::Uuid(id))
+                && target.module_name == "auth"
+                && target.name == "users";
+            let by_key = target.module == model.module
+                && matches!(
+                    access::rule(target, Verb::Read, judge.caller()),
+                    Rule::Allow
+                );
+            !oneself && !by_key
+        });
+        self.not_readable(judge, asked).await
+    }
+
+    async fn not_readable(
+        &mut self,
+        judge: &Judge,
+        mut asked: Vec<(FieldId, ModelId, Value)>,
+    ) -> Result<Vec<FieldId>> {
+        let app = self.app;
+        let mut out = Vec::new();
+        // One batched question per module: a module answers for its own records.
+        asked.sort_by_key(|(_, to, _)| app.model(*to).module);
+        for group in asked.chunk_by(|a, b| app.model(a.1).module == app.model(b.1).module) {
+            let start = Instant::now();
+            let targets: Vec<(ModelId, Value)> =
+                group.iter().map(|(_, to, id)| (*to, id.clone())).collect();
+            let statement = judge
+                .planner()
+                .readable(&targets)
+                .map_err(unsupported(Code::Internal))?;
+            self.planned(start);
+            let start = Instant::now();
+            let rows = self
+                .engine
+                .store
+                .read(&statement, self.bounds(1))
+                .await
+                .map_err(problem_of)?;
+            self.stored(start);
+            for ((field, ..), readable) in group.iter().zip(&rows.captured) {
+                if *readable != Value::Bool(true) {
+                    out.push(*field);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// What a failed write is to its writer.
+    pub async fn write_problem(
+        &mut self,
+        judge: &Judge,
+        record: &Record,
+        error: StoreError,
+    ) -> Problem {
+        match error {
+            StoreError::Unique { columns, .. } => conflict(&columns),
+            StoreError::ForeignKey { .. } => {
+                // The store says that a reference dangles, not always which.
+                let values: Vec<(FieldId, Value)> = judge
+                    .model()
+                    .fields
+                    .iter()
+                    .map(|f| (f.id, record.get(f.id).clone()))
+                    .collect();
+                let references = judge.references(&values);
+                match self.not_readable(judge, references).await {
+                    Err(problem) => problem,
+                    Ok(fields) if fields.is_empty() => problem_of(StoreError::Contended),
+                    Ok(fields) => {
+                        Problem::invalid(fields.into_iter().map(|f| judge.dangling(f)).collect())
+                    }
+                }
+            }
+            other => problem_of(other),
+        }
+    }
+}
+
+/// One bit and no more: the same value exists. Not whose, not where.
+pub(crate) fn conflict(columns: &[String]) -> Problem {
+    let errors = columns
+        .iter()
+        .map(|column| {
+            FieldError::at(
+                column,
+                "duplicate",
+                format!("A record with this {column} exists."),
+            )
+        })
+        .collect();
+    Problem::new(
+        Code::Conflict,
+        "A record with the same unique value exists.",
+    )
+    .with_errors(errors)
+}
+
+impl Judge {
+    /// A new record from a body. `key`: the id of a `PUT`.
+    pub fn draft(
+        &self,
+        input: &Input,
+        key: Option<&Value>,
+        unreadable: &[FieldId],
+    ) -> Result<Draft> {
+        let model = self.model();
+        let mut errors = input.errors.clone();
+        let mut record = self.blank(input, key, &mut errors);
+        self.missing(&record, input, &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+
+        let rule = access::rule(model, Verb::Create, self.caller());
+        let mut guards = Vec::new();
+        if traverses(&rule) {
+            guards.push(rule);
+        } else if !self.holds(&rule, &record, None) {
+            return Err(self.denied("create"));
+        }
+        let mut denied = Vec::new();
+        for (id, _) in &input.fields {
+            let field = model.field(*id);
+            let rule = access::field_write(field, self.caller());
+            if traverses(&rule) {
+                guards.push(rule);
+            } else if !self.holds(&rule, &record, None) {
+                denied.push(field.name.as_str());
+            }
+        }
+        self.field_denials(&denied)?;
+
+        let mut errors: Vec<FieldError> = unreadable.iter().map(|f| self.dangling(*f)).collect();
+        self.checks(&record, None, &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+
+        let logged = Logged {
+            record: Some(record.logged(model, None, true)),
+            previous: None,
+        };
+        let guard = all_of(guards);
+        let steps = self
+            .planner()
+            .create(model, &record.for_plan(), guard.as_ref(), &logged)
+            .map_err(unsupported(Code::Internal))?;
+        if model.open && record.extra.is_none() {
+            record.extra = Some(Arc::from("{}"));
+        }
+        Ok(Draft { record, steps })
+    }
+
+    /// Given values, defaults, and what the engine owns. The system may give what the engine owns.
+    fn blank(&self, input: &Input, key: Option<&Value>, errors: &mut Vec<FieldError>) -> Record {
+        let model = self.model();
+        let mut record = Record {
+            values: vec![Value::Null; model.fields.len()],
+            extra: self.extra_of(input),
+        };
+        for field in &model.fields {
+            let given = input.get(field.id);
+            let own = |errors: &mut Vec<FieldError>| {
+                if given.is_some() {
+                    errors.push(FieldError::at(
+                        &field.name,
+                        "read_only",
+                        format!("{} is set by the server.", field.name),
+                    ));
+                }
+            };
+            let system = self.principal.system;
+            let value = if field.id == spec::model::ID {
+                match (key, given, model.key) {
+                    (Some(key), None, _) => key.clone(),
+                    (Some(key), Some(given), _) => {
+                        if key != given {
+                            let detail = "id differs from the one in the address.";
+                            errors.push(FieldError::at("id", "read_only", detail));
+                        }
+                        key.clone()
+                    }
+                    (None, Some(given), KeyKind::String) => given.clone(),
+                    (None, Some(given), _) if system && !given.is_null() => given.clone(),
+                    (None, _, KeyKind::Uuid) => {
+                        own(errors);
+                        Value::Uuid(Uuid::now_v7())
+                    }
+                    (None, _, _) => {
+                        own(errors);
+                        Value::Null
+                    }
+                }
+            } else if field.id == model.version() {
+                own(errors);
+                Value::Int(1)
+            } else if field.system {
+                match given {
+                    Some(given) if system && !given.is_null() => given.clone(),
+                    _ => {
+                        own(errors);
+                        Value::Timestamp(self.now)
+                    }
+                }
+            } else {
+                match given {
+                    Some(value) => value.clone(),
+                    None => self.default_of(field, &record),
+                }
+            };
+            record.set(field.id, value);
+        }
+        record
+    }
+
+    /// The undeclared members of a body as one canonical object.
+    pub fn extra_of(&self, input: &Input) -> Option<Arc<str>> {
+        if !self.model().open {
+            return None;
+        }
+        let mut members: Vec<&(String, String)> = input.extra.iter().collect();
+        members.sort_by_key(|(name, _)| (name.len(), name.as_str()));
+        let mut out = Vec::new();
+        out.push(b'{');
+        for (i, (name, text)) in members.into_iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            spec::json::write_string(&mut out, name);
+            out.push(b':');
+            out.extend_from_slice(text.as_bytes());
+        }
+        out.push(b'}');
+        String::from_utf8(out).ok().map(Arc::from)
+    }
+}

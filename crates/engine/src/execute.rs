@@ -1,0 +1,173 @@
+//! The engine and its one function.
+
+use crate::answer::{Answer, Executed, Stages};
+use crate::cursor::Cursors;
+use arc_swap::ArcSwap;
+use plan::Caller;
+use plan::operation::Operation;
+use plan::read::Planner;
+use plan::resolve::Resolver;
+use spec::statement::Step;
+use spec::{App, Principal, Problem};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::Store;
+
+/// An app on its store.
+pub struct Engine {
+    app: ArcSwap<App>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) cursors: Cursors,
+}
+
+/// One operation on its way: everything its stages share.
+pub(crate) struct Run<'a> {
+    pub engine: &'a Engine,
+    pub app: &'a Arc<App>,
+    pub principal: &'a Principal,
+    pub now: i64,
+    pub deadline: Instant,
+    pub stages: Stages,
+}
+
+impl Engine {
+    /// `secret` keeps cursors from being forged; every server of one app has the same.
+    pub fn new(app: Arc<App>, store: Arc<Store>, secret: &[u8]) -> Engine {
+        Engine {
+            app: ArcSwap::new(app),
+            store,
+            cursors: Cursors::new(secret),
+        }
+    }
+
+    /// The app in force. Operations in flight keep the one they began with.
+    pub fn app(&self) -> Arc<App> {
+        self.app.load_full()
+    }
+
+    /// Serves another version of the app from now on.
+    pub fn replace_app(&self, app: Arc<App>) {
+        self.app.store(app);
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Does one operation for one principal.
+    pub async fn execute(&self, principal: &Principal, operation: Operation) -> Executed {
+        self.execute_on(&self.app(), principal, operation, Vec::new())
+            .await
+    }
+
+    /// The same against the app in which the operation's names were resolved, with private statements of
+    /// other rooms (a password's row, say) that commit together with a write or not at all.
+    pub async fn execute_on(
+        &self,
+        app: &Arc<App>,
+        principal: &Principal,
+        operation: Operation,
+        private: Vec<Step>,
+    ) -> Executed {
+        let mut run = Run {
+            engine: self,
+            app,
+            principal,
+            now: spec::time::now_micros(),
+            deadline: Instant::now() + app.settings.limits.query_time,
+            stages: Stages::default(),
+        };
+        let result = match operation {
+            Operation::List(list) => run.list(list).await,
+            Operation::One(one) => run.one(one).await,
+            Operation::Create(create) => run.create(create, private).await,
+            Operation::Update(update) => run.update(update, private).await,
+            Operation::Replace(replace) => run.replace(replace, private).await,
+            Operation::Delete(delete) => run.delete(delete, private).await,
+        };
+        Executed {
+            result,
+            stages: run.stages,
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    pub fn caller(&self) -> Caller<'a> {
+        Caller {
+            principal: self.principal,
+            now: self.now,
+        }
+    }
+
+    pub fn resolver(&self) -> Resolver<'a> {
+        Resolver {
+            app: self.app,
+            caller: self.caller(),
+            limits: &self.app.settings.limits,
+        }
+    }
+
+    pub fn planner(&self) -> Planner<'a> {
+        Planner {
+            app: self.app,
+            dialect: self.engine.store.dialect(),
+            caller: self.caller(),
+        }
+    }
+
+    pub fn bounds(&self, emit: u32) -> store::Bounds {
+        store::Bounds {
+            emit,
+            deadline: self.deadline,
+        }
+    }
+
+    /// Counts the time since `start` as planning.
+    pub fn planned(&mut self, start: Instant) {
+        self.stages.plan += start.elapsed();
+    }
+
+    /// Counts the time since `start` as the store's.
+    pub fn stored(&mut self, start: Instant) {
+        self.stages.store += start.elapsed();
+    }
+}
+
+/// A rule that did not become SQL although the loader let it through, or a filter that cannot.
+pub(crate) fn unsupported(code: spec::Code) -> impl Fn(plan::condition::Unsupported) -> Problem {
+    move |u| match code {
+        spec::Code::Internal => Problem::internal(format!("a rule has no SQL: {}", u.reason)),
+        code => Problem::new(
+            code,
+            format!("This cannot be asked of the database: {}.", u.reason),
+        ),
+    }
+}
+
+/// How often a write is tried again when others change what it read.
+pub(crate) const ATTEMPTS: u32 = 8;
+
+/// How long a loser waits before it tries again: short, growing, and not in step with the others.
+pub(crate) fn backoff(attempt: u32) -> Duration {
+    let jitter = u64::from(Instant::now().elapsed().subsec_nanos() % 7) + 1;
+    Duration::from_micros(200 * (1 << attempt.min(6)) + 100 * jitter)
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("app", &self.app.load().settings.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The JSON, where there is some.
+    pub fn body(&self) -> Option<&[u8]> {
+        match self {
+            Answer::Record { body, .. } | Answer::Page { body } => Some(body),
+            Answer::Done { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Records of other modules, put where a relation leads to them: one batched operation per relation, never
+//! one per record, and each ruled by the module it belongs to.
+
+use crate::execute::{Run, unsupported};
+use crate::fault::problem_of;
+use plan::operation::Select;
+use plan::resolve::{Foreign, Want};
+use spec::problem::Result;
+use spec::statement::Rows;
+use spec::{Code, ModelId, Value};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Instant;
+
+impl Run<'_> {
+    /// The body of `rows` with every foreign record in its place; null where it is gone or hidden.
+    pub async fn with_foreign(&mut self, rows: Rows, want: &Want<'_>) -> Result<Vec<u8>> {
+        if rows.splices.is_empty() {
+            return Ok(rows.body);
+        }
+        let mut slots = Vec::new();
+        collect(want, &mut slots);
+        let mut found: Vec<HashMap<String, Vec<u8>>> = Vec::with_capacity(slots.len());
+        for (slot, foreign) in slots.iter().enumerate() {
+            let mut ids: Vec<Value> = Vec::new();
+            for splice in rows
+                .splices
+                .iter()
+                .filter(|s| s.slot == slot && !s.id.is_null())
+            {
+                if !ids.contains(&splice.id) {
+                    ids.push(splice.id.clone());
+                }
+            }
+            found.push(self.records(foreign.to, ids, &foreign.select).await?);
+        }
+        let extra: usize = found.iter().flat_map(HashMap::values).map(Vec::len).sum();
+        let mut body = Vec::with_capacity(rows.body.len() + extra + rows.splices.len() * 4);
+        let mut from = 0;
+        for splice in &rows.splices {
+            body.extend_from_slice(&rows.body[from..splice.at]);
+            from = splice.at;
+            match found
+                .get(splice.slot)
+                .and_then(|records| records.get(&splice.id.key_text()))
+            {
+                Some(record) => body.extend_from_slice(record),
+                None => body.extend_from_slice(b"null"),
+            }
+        }
+        body.extend_from_slice(&rows.body[from..]);
+        Ok(body)
+    }
+
+    /// The port between modules: the readable ones among these records, by key.
+    fn records<'s>(
+        &'s mut self,
+        model: ModelId,
+        ids: Vec<Value>,
+        select: &'s Select,
+    ) -> Pin<Box<dyn Future<Output = Result<HashMap<String, Vec<u8>>>> + Send + 's>> {
+        Box::pin(async move {
+            let start = Instant::now();
+            let app = self.app;
+            let want = self.resolver().want(app.model(model), select)?;
+            let count = ids.len() as u32;
+            let statement = self
+                .planner()
+                .by_ids(&want, ids)
+                .map_err(unsupported(Code::Internal))?;
+            self.planned(start);
+            let Some(statement) = statement else {
+                return Ok(HashMap::new());
+            };
+            let start = Instant::now();
+            let mut rows = self
+                .engine
+                .store
+                .read(&statement, self.bounds(count))
+                .await
+                .map_err(problem_of)?;
+            self.stored(start);
+            let keys: Vec<String> = rows.captured.iter().map(Value::key_text).collect();
+            if rows.splices.is_empty() {
+                let mut from = 0;
+                return Ok(keys
+                    .into_iter()
+                    .zip(&rows.ends)
+                    .map(|(key, end)| {
+                        let record = rows.body[from..*end].to_vec();
+                        from = end + 1;
+                        (key, record)
+                    })
+                    .collect());
+            }
+            // Records that hold foreign ones themselves are completed one by one: their places move.
+            let mut out = HashMap::with_capacity(keys.len());
+            let splices = std::mem::take(&mut rows.splices);
+            let mut from = 0;
+            for (key, end) in keys.into_iter().zip(&rows.ends) {
+                let inside = splices.iter().filter(|s| s.at >= from && s.at <= *end);
+                let record = Rows {
+                    body: rows.body[from..*end].to_vec(),
+                    ends: vec![end - from],
+                    splices: inside
+                        .map(|s| spec::statement::Splice {
+                            at: s.at - from,
+                            ..s.clone()
+                        })
+                        .collect(),
+                    ..Rows::default()
+                };
+                from = end + 1;
+                out.insert(key, self.with_foreign(record, &want).await?);
+            }
+            Ok(out)
+        })
+    }
+}
+
+/// The foreign relations of a select, depth first, in the order of their places in the shape.
+fn collect<'w, 'a>(want: &'w Want<'a>, out: &mut Vec<&'w Foreign<'a>>) {
+    for (field, _) in &want.fields {
+        if let Some(relation) = want.to_one.iter().find(|r| r.field.id == field.id) {
+            collect(&relation.want, out);
+        } else if let Some(foreign) = want.foreign.iter().find(|r| r.field.id == field.id) {
+            out.push(foreign);
+        }
+    }
+    for relation in &want.to_many {
+        collect(&relation.want, out);
+    }
+}

@@ -1,0 +1,254 @@
+//! Deciding a write: types first, then rules, then checks. A rule is decided in memory where it can be; one
+//! that needs other records is asked of the store: of the stored record while it is read, and of the
+//! resulting one in the `where` of the statement that writes.
+
+use crate::input::Input;
+use crate::record::Record;
+use plan::Caller;
+use plan::access;
+use plan::read::Planner;
+use spec::expr::eval::{self, Env};
+use spec::expr::{Expr, ExprKind, Type};
+use spec::problem::Result;
+use spec::{
+    App, Code, Dialect, Field, FieldError, FieldId, Model, ModelId, Principal, Problem, Rule, Value,
+};
+use std::sync::Arc;
+
+/// Everything a decision needs, owned: on SQLite it is taken on the writer's thread.
+#[derive(Clone)]
+pub struct Judge {
+    pub app: Arc<App>,
+    pub principal: Principal,
+    pub now: i64,
+    pub dialect: Dialect,
+    pub model: ModelId,
+}
+
+/// A question about the stored record: its answer is computed, or it was asked with the record.
+#[derive(Debug, Clone)]
+pub enum Question {
+    Memory(Rule),
+    /// Which of the answers that came with the record.
+    Asked(usize),
+}
+
+/// The rules that must be asked of the store together with the record.
+#[derive(Debug, Clone, Default)]
+pub struct Questions {
+    pub rules: Vec<Rule>,
+}
+
+impl Questions {
+    pub fn add(&mut self, rule: Rule) -> Question {
+        if traverses(&rule) {
+            self.rules.push(rule);
+            Question::Asked(self.rules.len() - 1)
+        } else {
+            Question::Memory(rule)
+        }
+    }
+}
+
+pub fn traverses(rule: &Rule) -> bool {
+    matches!(rule, Rule::When(expr) if expr.traverses())
+}
+
+/// All of these rules.
+pub fn all_of(rules: Vec<Rule>) -> Option<Rule> {
+    let mut parts: Vec<Expr> = Vec::new();
+    for rule in rules {
+        match rule {
+            Rule::Allow => {}
+            Rule::Deny => return Some(Rule::Deny),
+            Rule::When(expr) => parts.push((*expr).clone()),
+        }
+    }
+    match parts.len() {
+        0 => None,
+        _ => Some(Rule::When(Arc::new(Expr {
+            span: parts[0].span,
+            kind: ExprKind::And(parts),
+            ty: Type::Bool,
+        }))),
+    }
+}
+
+impl Judge {
+    pub fn model(&self) -> &Model {
+        self.app.model(self.model)
+    }
+
+    pub fn caller(&self) -> Caller<'_> {
+        Caller {
+            principal: &self.principal,
+            now: self.now,
+        }
+    }
+
+    pub fn planner(&self) -> Planner<'_> {
+        Planner {
+            app: &self.app,
+            dialect: self.dialect,
+            caller: self.caller(),
+        }
+    }
+
+    fn env<'e>(&'e self, this: &'e Record, old: Option<&'e Record>) -> Env<'e> {
+        Env {
+            this: this.for_eval(),
+            old: old.map(Record::for_eval),
+            auth: &self.principal,
+            now: self.now,
+            related: None,
+        }
+    }
+
+    /// Whether a rule holds, in memory. One that fails (overflow, division by zero) denies.
+    pub fn holds(&self, rule: &Rule, this: &Record, old: Option<&Record>) -> bool {
+        match rule {
+            Rule::Allow => true,
+            Rule::Deny => false,
+            Rule::When(expr) => eval::holds(expr, &self.env(this, old)).unwrap_or(false),
+        }
+    }
+
+    pub fn answer(&self, question: &Question, stored: &Record, answers: &[Value]) -> bool {
+        match question {
+            Question::Memory(rule) => self.holds(rule, stored, Some(stored)),
+            Question::Asked(n) => answers.get(*n) == Some(&Value::Bool(true)),
+        }
+    }
+
+    /// The refusal of what is readable but not allowed.
+    pub fn denied(&self, verb: &str) -> Problem {
+        let model = self.model().full_name();
+        if self.principal.is_anonymous() {
+            Problem::new(
+                Code::Unauthenticated,
+                format!("Sign in to {verb} records of {model}."),
+            )
+        } else {
+            Problem::new(
+                Code::Forbidden,
+                format!("The {verb} rule of {model} does not allow this."),
+            )
+        }
+    }
+
+    /// What a default computes for a record so far.
+    pub fn default_of(&self, field: &Field, so_far: &Record) -> Value {
+        let Some(default) = &field.default else {
+            return Value::Null;
+        };
+        eval::eval(default, &self.env(so_far, None)).unwrap_or(Value::Null)
+    }
+
+    /// Every check that the record does not meet. A field without a value has nothing to check.
+    pub fn checks(&self, record: &Record, old: Option<&Record>, errors: &mut Vec<FieldError>) {
+        for field in &self.model().fields {
+            if let Some(check) = &field.check
+                && !record.get(field.id).is_null()
+            {
+                let env = self.env(record, old);
+                match eval::holds(check, &env) {
+                    Ok(true) => {}
+                    Ok(false) => errors.push(FieldError::at(
+                        &field.name,
+                        "check",
+                        format!("{} must satisfy: {}.", field.name, self.printed(check)),
+                    )),
+                    Err(_) => errors.push(FieldError::at(
+                        &field.name,
+                        "check",
+                        format!(
+                            "{} cannot be checked: {} fails for it.",
+                            field.name,
+                            self.printed(check)
+                        ),
+                    )),
+                }
+            }
+        }
+    }
+
+    fn printed(&self, expr: &Expr) -> String {
+        spec::expr::print::print(expr, &self.app, Some(self.model))
+    }
+
+    /// Fields that lack a value and must have one; those with an error of their own are not named again.
+    pub fn missing(&self, record: &Record, input: &Input, errors: &mut Vec<FieldError>) {
+        let assigned = self.model().key == spec::KeyKind::Int;
+        for field in &self.model().fields {
+            let by_store = field.id == spec::model::ID && assigned;
+            if field.optional || by_store || !record.get(field.id).is_null() {
+                continue;
+            }
+            let pointer = spec::problem::pointer(&[&field.name]);
+            if !input.errors.iter().any(|e| e.pointer.starts_with(&pointer)) {
+                errors.push(FieldError::at(
+                    &field.name,
+                    "required",
+                    format!("{} is required.", field.name),
+                ));
+            }
+        }
+    }
+
+    /// Which fields of a record the caller sees; None where a rule needs other records to tell.
+    pub fn visible(&self, record: &Record) -> Option<Vec<bool>> {
+        self.model()
+            .fields
+            .iter()
+            .map(|field| {
+                let rule = access::field_read(field, self.caller());
+                (!traverses(&rule)).then(|| self.holds(&rule, record, None))
+            })
+            .collect()
+    }
+
+    /// Refuses fields that the caller may not write: a 403 that points at each.
+    pub fn field_denials(&self, denied: &[&str]) -> Result<()> {
+        if denied.is_empty() {
+            return Ok(());
+        }
+        let errors: Vec<FieldError> = denied
+            .iter()
+            .map(|name| FieldError::at(name, "forbidden", format!("You may not write {name}.")))
+            .collect();
+        let code = if self.principal.is_anonymous() {
+            Code::Unauthenticated
+        } else {
+            Code::FieldForbidden
+        };
+        Err(
+            Problem::new(code, format!("You may not write {}.", denied.join(", ")))
+                .with_errors(errors),
+        )
+    }
+
+    /// Relation fields among these values, with where they lead.
+    pub fn references(&self, values: &[(FieldId, Value)]) -> Vec<(FieldId, ModelId, Value)> {
+        let model = self.model();
+        values
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .filter_map(|(id, value)| {
+                model
+                    .field(*id)
+                    .relation()
+                    .map(|r| (*id, r.to, value.clone()))
+            })
+            .collect()
+    }
+
+    /// The answer to a reference that leads nowhere, or to what the writer may not read: the same.
+    pub fn dangling(&self, field: FieldId) -> FieldError {
+        let name = &self.model().field(field).name;
+        FieldError::at(
+            name,
+            "not_found",
+            format!("{name} refers to no record that you may read."),
+        )
+    }
+}

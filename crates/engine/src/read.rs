@@ -1,0 +1,189 @@
+//! One record, and a page of a list.
+
+use crate::answer::{Answer, Outcome};
+use crate::cursor::Cursors;
+use crate::etag;
+use crate::execute::{Run, unsupported};
+use crate::fault::problem_of;
+use plan::access;
+use plan::operation::{List, One, Select};
+use plan::read::Page;
+use plan::resolve::read_key;
+use spec::problem::Result;
+use spec::statement::Capture;
+use spec::{Code, Model, ModelId, Problem, Rule, Value};
+use std::time::Instant;
+
+impl Run<'_> {
+    pub async fn one(&mut self, one: One) -> Result<Answer> {
+        let model = self.app.model(one.model);
+        let id = parse_id(model, &one.id)?;
+        self.record(model.id, id, &one.select, Outcome::Read).await
+    }
+
+    /// The record with this key, as this caller sees it.
+    pub async fn record(
+        &mut self,
+        model: ModelId,
+        id: Value,
+        select: &Select,
+        outcome: Outcome,
+    ) -> Result<Answer> {
+        let start = Instant::now();
+        let app = self.app;
+        let model = app.model(model);
+        let want = self.resolver().want(model, select)?;
+        let statement = self
+            .planner()
+            .one(&want, id.clone())
+            .map_err(unsupported(Code::Internal))?;
+        self.planned(start);
+        let Some(statement) = statement else {
+            return Err(Problem::not_found());
+        };
+        let start = Instant::now();
+        let rows = self
+            .engine
+            .store
+            .read(&statement, self.bounds(1))
+            .await
+            .map_err(problem_of)?;
+        self.stored(start);
+        if rows.ends.is_empty() {
+            return Err(Problem::not_found());
+        }
+        let mut captured = rows.captured.iter();
+        let etag = match captured.next() {
+            // Related records change without this one's version: their answers carry no tag.
+            Some(Value::Int(version)) if select.expand.is_empty() => {
+                let seen: Vec<bool> = captured.map(|v| *v == Value::Bool(true)).collect();
+                Some(etag::tag(model, &id, *version, self.visible(model, &seen)))
+            }
+            _ => None,
+        };
+        let body = self.with_foreign(rows, &want).await?;
+        Ok(Answer::Record {
+            body,
+            etag,
+            outcome,
+            id: id.key_text(),
+        })
+    }
+
+    /// The names of the fields that the caller sees on a record; `seen` answers the guarded ones, in order.
+    pub fn visible<'m>(&self, model: &'m Model, seen: &[bool]) -> impl Iterator<Item = &'m str> {
+        let caller = self.caller();
+        let mut seen = seen.to_vec().into_iter();
+        model
+            .fields
+            .iter()
+            .filter(|f| !f.hidden)
+            .filter_map(move |field| {
+                let visible = match access::field_read(field, caller) {
+                    Rule::Allow => true,
+                    Rule::Deny => false,
+                    Rule::When(_) => seen.next().unwrap_or(false),
+                };
+                visible.then_some(field.name.as_str())
+            })
+    }
+
+    pub async fn list(&mut self, list: List) -> Result<Answer> {
+        let start = Instant::now();
+        let app = self.app;
+        let model = app.model(list.model);
+        let limits = &app.settings.limits;
+        let limit = list.limit.unwrap_or(limits.page_default);
+        if limit > limits.page {
+            return Err(Problem::new(
+                Code::PageTooLarge,
+                format!("A page has at most {} records.", limits.page),
+            )
+            .limited("limits.page", u64::from(limits.page)));
+        }
+        let resolver = self.resolver();
+        let want = resolver.want(model, &list.select)?;
+        let filter = resolver.filter(model, list.filter.as_deref(), &list.plain)?;
+        let sort = resolver.sort(model, &list.sort)?;
+        let scope = Cursors::scope(model, &list, self.principal);
+        let after = match &list.cursor {
+            Some(cursor) => Some(self.engine.cursors.open(&scope, cursor, sort.len())?),
+            None => None,
+        };
+        let page = Page {
+            want: &want,
+            filter: filter.as_ref(),
+            sort: &sort,
+            after: after.as_deref(),
+            limit,
+        };
+        let planner = self.planner();
+        let statement = planner.page(&page).map_err(unsupported(Code::BadFilter))?;
+        let count = match list.count {
+            true => planner
+                .count(model, filter.as_ref())
+                .map_err(unsupported(Code::BadFilter))?,
+            false => None,
+        };
+        self.planned(start);
+
+        let start = Instant::now();
+        let store = &self.engine.store;
+        let rows = async {
+            match &statement {
+                Some(statement) => store.read(statement, self.bounds(limit)).await,
+                None => Ok(spec::statement::Rows::default()),
+            }
+        };
+        let total = async {
+            match &count {
+                Some(count) => store
+                    .read(count, self.bounds(1))
+                    .await
+                    .map(|rows| rows.captured.first().cloned()),
+                None => Ok(list.count.then_some(Value::Int(0))),
+            }
+        };
+        let (rows, total) = tokio::join!(rows, total);
+        let (rows, total) = (rows.map_err(problem_of)?, total.map_err(problem_of)?);
+        self.stored(start);
+
+        let cursor = match (&statement, rows.more) {
+            (Some(statement), true) => {
+                debug_assert_eq!(statement.shape.capture, Capture::Last);
+                Some(self.engine.cursors.seal(&scope, &rows.captured))
+            }
+            _ => None,
+        };
+        let records = self.with_foreign(rows, &want).await?;
+        let mut body = Vec::with_capacity(records.len() + 96);
+        body.extend_from_slice(b"{\"data\":[");
+        body.extend_from_slice(&records);
+        body.extend_from_slice(b"],\"next_cursor\":");
+        match cursor {
+            Some(cursor) => spec::json::write_string(&mut body, &cursor),
+            None => body.extend_from_slice(b"null"),
+        }
+        if let Some(Value::Int(total)) = total {
+            body.extend_from_slice(b",\"count\":");
+            spec::json::write_i64(&mut body, total);
+        }
+        body.push(b'}');
+        Ok(Answer::Page { body })
+    }
+}
+
+/// A key from an address; one that is none of this kind names nothing that could exist.
+pub(crate) fn parse_id(model: &Model, text: &str) -> Result<Value> {
+    read_key(model.key, text).ok_or_else(|| {
+        let expected = match model.key {
+            spec::KeyKind::Uuid => "a hyphenated UUID",
+            spec::KeyKind::Int => "a whole number",
+            spec::KeyKind::String => "text of 1 to 128 characters",
+        };
+        Problem::new(
+            Code::BadId,
+            format!("An id of {} is {expected}.", model.full_name()),
+        )
+    })
+}

@@ -1,0 +1,150 @@
+//! A record in memory: on its way into a store, or as it was read for a write.
+
+use spec::expr::eval;
+use spec::{FieldId, Model, Value};
+use std::sync::Arc;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// By [`FieldId`].
+    pub values: Vec<Value>,
+    /// The undeclared fields of an open model: a canonical JSON object.
+    pub extra: Option<Arc<str>>,
+}
+
+impl Record {
+    /// From the captured columns of [`plan::read::Planner::stored`]; what follows the record is the answers
+    /// to the rules that were asked.
+    pub fn from_row<'r>(model: &Model, row: &'r [Value]) -> (Record, &'r [Value]) {
+        let (values, rest) = row.split_at(model.fields.len().min(row.len()));
+        let (extra, rest) = match (model.open, rest) {
+            (true, [Value::Json(extra), rest @ ..]) => (Some(extra.clone()), rest),
+            (true, [_, rest @ ..]) => (Some(Arc::from("{}")), rest),
+            (_, rest) => (None, rest),
+        };
+        (
+            Record {
+                values: values.to_vec(),
+                extra,
+            },
+            rest,
+        )
+    }
+
+    pub fn get(&self, field: FieldId) -> &Value {
+        &self.values[usize::from(field.0)]
+    }
+
+    pub fn set(&mut self, field: FieldId, value: Value) {
+        self.values[usize::from(field.0)] = value;
+    }
+
+    pub fn id(&self) -> &Value {
+        &self.values[0]
+    }
+
+    pub fn version(&self, model: &Model) -> i64 {
+        match self.get(model.version()) {
+            Value::Int(version) => *version,
+            _ => 0,
+        }
+    }
+
+    pub fn for_eval(&self) -> eval::Record<'_> {
+        eval::Record {
+            fields: &self.values,
+            extra: self.extra.as_deref(),
+        }
+    }
+
+    pub fn for_plan(&self) -> plan::write::Record<'_> {
+        plan::write::Record {
+            values: &self.values,
+            extra: self.extra.as_deref(),
+        }
+    }
+
+    /// The record as it is answered, with the fields for which `visible` says so. The same bytes as a read
+    /// of it writes.
+    pub fn answer(&self, model: &Model, visible: impl Fn(FieldId) -> bool) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + model.fields.len() * 32);
+        out.push(b'{');
+        for field in model.fields.iter().filter(|f| !f.hidden && visible(f.id)) {
+            member(
+                &mut out,
+                &field.name,
+                self.get(field.id),
+                column(model, field.id),
+            );
+        }
+        if let Some(members) = self
+            .extra
+            .as_deref()
+            .and_then(|e| e.strip_prefix('{')?.strip_suffix('}'))
+            && !members.is_empty()
+        {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            out.extend_from_slice(members.as_bytes());
+        }
+        out.push(b'}');
+        out
+    }
+
+    /// Canonical JSON for the change log: everything but the id and the version, which have columns of
+    /// their own; or only `fields`.
+    pub fn logged(&self, model: &Model, fields: Option<&[FieldId]>, extra: bool) -> String {
+        let mut order: Vec<FieldId> = match fields {
+            Some(fields) => fields.to_vec(),
+            None => model.fields.iter().map(|f| f.id).collect(),
+        };
+        order.retain(|id| *id != spec::model::ID && *id != model.version());
+        // By length, then bytes: the canonical order of keys.
+        order.sort_by_key(|id| (model.field(*id).name.len(), &model.field(*id).name));
+        let mut out = Vec::with_capacity(64 + order.len() * 32);
+        out.push(b'{');
+        for id in order {
+            member(
+                &mut out,
+                &model.field(id).name,
+                self.get(id),
+                column(model, id),
+            );
+        }
+        let members = self
+            .extra
+            .as_deref()
+            .filter(|_| extra)
+            .and_then(|e| e.strip_prefix('{')?.strip_suffix('}'));
+        let Some(members) = members.filter(|m| !m.is_empty()) else {
+            out.push(b'}');
+            return String::from_utf8(out).unwrap_or_default();
+        };
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.extend_from_slice(members.as_bytes());
+        out.push(b'}');
+        let text = String::from_utf8(out).unwrap_or_default();
+        // Undeclared keys come in between declared ones.
+        spec::json::canonical(&text, u32::MAX).unwrap_or(text)
+    }
+}
+
+fn column(model: &Model, field: FieldId) -> spec::ColumnType {
+    if field == spec::model::ID {
+        model.key.column()
+    } else {
+        model.field(field).ty.column()
+    }
+}
+
+fn member(out: &mut Vec<u8>, name: &str, value: &Value, ty: spec::ColumnType) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+    spec::json::write_string(out, name);
+    out.push(b':');
+    spec::json::write_value(out, value, ty);
+}

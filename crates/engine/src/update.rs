@@ -1,0 +1,478 @@
+//! Change (merge patch) and replace (upsert by id): the record is read, decided in memory, and written at
+//! the version that was read.
+
+use crate::answer::{Answer, Outcome};
+use crate::create::conflict;
+use crate::etag;
+use crate::execute::{Run, unsupported};
+use crate::fault::problem_of;
+use crate::input::{self, Input};
+use crate::judge::{Judge, Question, Questions, all_of, traverses};
+use crate::merge;
+use crate::read::parse_id;
+use crate::record::Record;
+use plan::access::{self, Verb};
+use plan::operation::{Precondition, Replace, Select, Update};
+use plan::write::{Guards, Logged};
+use spec::problem::Result;
+use spec::statement::Step;
+use spec::types::FieldType;
+use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
+use std::time::Instant;
+use store::{Changed, Decision};
+
+/// How a body meets a stored record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// What is not named stays (RFC 7396).
+    Patch,
+    /// What is not named becomes its default, or null.
+    Put,
+}
+
+/// A change to one record, decided each time it is read.
+struct Turn {
+    judge: Judge,
+    way: Way,
+    id: Value,
+    input: Input,
+    unreadable: Vec<FieldId>,
+    if_match: Option<Precondition>,
+    /// `If-None-Match: *`.
+    if_absent: bool,
+    private: Vec<Step>,
+    read: Question,
+    /// Of the stored record; none where the rule names `old` and is asked once, of the resulting record.
+    update: Option<Question>,
+    fields: Vec<(FieldId, Option<Question>)>,
+}
+
+/// What a turn came to.
+struct Turned {
+    record: Record,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    pub async fn update(&mut self, update: Update, private: Vec<Step>) -> Result<Answer> {
+        let Update {
+            model,
+            id,
+            body,
+            if_match,
+            select,
+        } = update;
+        let asked = Asked {
+            model,
+            id,
+            body: &body,
+            if_match,
+            if_absent: false,
+            select,
+        };
+        self.change(Way::Patch, asked, private).await
+    }
+
+    pub async fn replace(&mut self, replace: Replace, private: Vec<Step>) -> Result<Answer> {
+        let Replace {
+            model,
+            id,
+            body,
+            if_match,
+            if_absent,
+            select,
+        } = replace;
+        let asked = Asked {
+            model,
+            id,
+            body: &body,
+            if_match,
+            if_absent,
+            select,
+        };
+        self.change(Way::Put, asked, private).await
+    }
+
+    async fn change(&mut self, way: Way, asked: Asked<'_>, private: Vec<Step>) -> Result<Answer> {
+        let start = Instant::now();
+        let judge = self.judge(asked.model);
+        let model = judge.model();
+        let id = parse_id(model, &asked.id)?;
+        if asked.select != Select::default() {
+            self.resolver().want(model, &asked.select)?;
+        }
+        let input = input::read(model, asked.body, &self.app.settings.limits)?;
+        self.planned(start);
+        let unreadable = self.unreadable(&judge, &input.fields).await?;
+
+        let start = Instant::now();
+        let mut questions = Questions::default();
+        let read = questions.add(access::rule(model, Verb::Read, judge.caller()));
+        let stored_too = |rule: Rule, questions: &mut Questions| match &rule {
+            Rule::When(expr) if expr.names_old() => None,
+            _ => Some(questions.add(rule)),
+        };
+        let update = stored_too(
+            access::rule(model, Verb::Update, judge.caller()),
+            &mut questions,
+        );
+        let fields = input
+            .fields
+            .iter()
+            .map(|(field, _)| {
+                let rule = access::field_write(model.field(*field), judge.caller());
+                (*field, stored_too(rule, &mut questions))
+            })
+            .collect();
+        let rules: Vec<&Rule> = questions.rules.iter().collect();
+        let statement = judge
+            .planner()
+            .stored(model, id.clone(), &rules)
+            .map_err(unsupported(Code::Internal))?;
+        let turn = Turn {
+            judge: judge.clone(),
+            way,
+            id,
+            input,
+            unreadable,
+            if_match: asked.if_match.clone(),
+            if_absent: asked.if_absent,
+            private,
+            read,
+            update,
+            fields,
+        };
+        self.planned(start);
+
+        let start = Instant::now();
+        let attempt = self
+            .engine
+            .store
+            .change(statement, self.deadline, move |row| {
+                match turn.decide(row) {
+                    Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
+                    Ok((None, turned)) => Decision::Stop(Ok(turned)),
+                    Err(problem) => Decision::Stop(Err(problem)),
+                }
+            })
+            .await;
+        self.stored(start);
+        let turned = match attempt {
+            Ok(Changed::Stopped(result)) => result?,
+            Ok(Changed::Done(result, captured)) => {
+                let mut turned = result?;
+                if let (Outcome::Created, Some(Value::Int(id))) =
+                    (turned.outcome, captured.first().and_then(|row| row.first()))
+                {
+                    turned.record.set(spec::model::ID, Value::Int(*id));
+                }
+                turned
+            }
+            // A rule that needs other records does not hold for what would result.
+            Ok(Changed::Missed(result, _)) => {
+                let turned = result?;
+                let verb = if turned.outcome == Outcome::Created {
+                    "create"
+                } else {
+                    "update"
+                };
+                return Err(judge.denied(verb));
+            }
+            Err(error) => return Err(self.change_problem(&judge, &asked, error).await),
+        };
+        self.show(&judge, &turned.record, &asked.select, turned.outcome)
+            .await
+    }
+
+    async fn change_problem(
+        &mut self,
+        judge: &Judge,
+        asked: &Asked<'_>,
+        error: store::StoreError,
+    ) -> Problem {
+        match error {
+            store::StoreError::ForeignKey { .. } => {
+                let model = judge.model();
+                let Ok(input) = input::read(model, asked.body, &self.app.settings.limits) else {
+                    return problem_of(error);
+                };
+                let mut record = Record {
+                    values: vec![Value::Null; model.fields.len()],
+                    extra: None,
+                };
+                for (field, value) in input.fields {
+                    record.set(field, value);
+                }
+                self.write_problem(judge, &record, error).await
+            }
+            store::StoreError::Unique { columns, .. } => conflict(&columns),
+            other => problem_of(other),
+        }
+    }
+}
+
+struct Asked<'b> {
+    model: ModelId,
+    id: String,
+    body: &'b [u8],
+    if_match: Option<Precondition>,
+    if_absent: bool,
+    select: Select,
+}
+
+impl Turn {
+    /// Steps to write, or none where nothing changes.
+    fn decide(&self, row: Option<&[Value]>) -> Result<(Option<Vec<Step>>, Turned)> {
+        let judge = &self.judge;
+        let model = judge.model();
+        let Some(row) = row else { return self.absent() };
+        let (stored, answers) = Record::from_row(model, row);
+        if !judge.answer(&self.read, &stored, answers) {
+            return Err(match self.way {
+                Way::Patch => Problem::not_found(),
+                // Only that the id is taken: the same as for any other unique value.
+                Way::Put => conflict(&["id".to_owned()]),
+            });
+        }
+        if self.if_absent {
+            return Err(Problem::new(
+                Code::PreconditionFailed,
+                "The record exists already.",
+            ));
+        }
+        let version = stored.version(model);
+        if let Some(precondition) = &self.if_match
+            && !etag::matches(precondition, model, &self.id, version)
+        {
+            return Err(Problem::new(
+                Code::PreconditionFailed,
+                "The record is at another version by now.",
+            ));
+        }
+
+        let mut errors = self.input.errors.clone();
+        let mut record = self.merged(&stored, &mut errors);
+        judge.missing(&record, &self.input, &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+        let mut changed: Vec<FieldId> = model
+            .fields
+            .iter()
+            .map(|f| f.id)
+            .filter(|id| record.get(*id) != stored.get(*id))
+            .collect();
+        let extra_changed = record.extra != stored.extra;
+
+        let guards = self.rules(&stored, answers, &record, &changed)?;
+
+        let mut errors: Vec<FieldError> = self
+            .unreadable
+            .iter()
+            .filter(|field| changed.contains(field))
+            .map(|field| judge.dangling(*field))
+            .collect();
+        judge.checks(&record, Some(&stored), &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
+        }
+        if changed.is_empty() && !extra_changed && self.private.is_empty() {
+            return Ok((
+                None,
+                Turned {
+                    record: stored,
+                    outcome: Outcome::Changed,
+                },
+            ));
+        }
+
+        let previous = stored.logged(model, Some(&changed), extra_changed);
+        record.set(model.updated_at(), Value::Timestamp(judge.now));
+        record.set(model.version(), Value::Int(version + 1));
+        changed.extend([model.updated_at(), model.version()]);
+        let logged = Logged {
+            record: Some(record.logged(model, None, true)),
+            previous: Some(previous),
+        };
+        let for_plan = plan::write::Record {
+            values: &record.values,
+            extra: record
+                .extra
+                .as_deref()
+                .filter(|_| extra_changed || guards.1.is_some()),
+        };
+        let guards = Guards {
+            stored: guards.0.as_ref(),
+            result: guards.1.as_ref(),
+        };
+        let mut steps = judge
+            .planner()
+            .update(model, version, &changed, &for_plan, guards, &logged)
+            .map_err(unsupported(Code::Internal))?;
+        steps.extend(self.private.iter().cloned());
+        Ok((
+            Some(steps),
+            Turned {
+                record,
+                outcome: Outcome::Changed,
+            },
+        ))
+    }
+
+    /// The rules of the update and of each field that changes. A rule holds for the stored record and for the
+    /// resulting one, so that nothing can be stolen or given away; one that names `old` is asked once. What
+    /// needs other records is answered with the stored record, and guards the write (stored, result).
+    fn rules(
+        &self,
+        stored: &Record,
+        answers: &[Value],
+        record: &Record,
+        changed: &[FieldId],
+    ) -> Result<(Option<Rule>, Option<Rule>)> {
+        let judge = &self.judge;
+        let model = judge.model();
+        let (mut of_stored, mut of_result) = (Vec::new(), Vec::new());
+        let mut allowed = |rule: Rule, before: &Option<Question>| {
+            if let Some(question) = before
+                && !judge.answer(question, stored, answers)
+            {
+                return false;
+            }
+            if !traverses(&rule) {
+                return judge.holds(&rule, record, Some(stored));
+            }
+            if before.is_some() {
+                of_stored.push(rule.clone());
+            }
+            of_result.push(rule);
+            true
+        };
+        if !allowed(
+            access::rule(model, Verb::Update, judge.caller()),
+            &self.update,
+        ) {
+            return Err(judge.denied("update"));
+        }
+        let mut denied = Vec::new();
+        for (field, before) in self
+            .fields
+            .iter()
+            .filter(|(field, _)| changed.contains(field))
+        {
+            let field = model.field(*field);
+            if !allowed(access::field_write(field, judge.caller()), before) {
+                denied.push(field.name.as_str());
+            }
+        }
+        judge.field_denials(&denied)?;
+        Ok((all_of(of_stored), all_of(of_result)))
+    }
+
+    /// The stored record with the body laid over it.
+    fn merged(&self, stored: &Record, errors: &mut Vec<FieldError>) -> Record {
+        let judge = &self.judge;
+        let model = judge.model();
+        let mut record = stored.clone();
+        for field in &model.fields {
+            let before = stored.get(field.id);
+            let Some(given) = self.input.get(field.id) else {
+                if self.way == Way::Put
+                    && !field.system
+                    && !field.immutable
+                    && self.may_reset(field)
+                {
+                    record.set(field.id, judge.default_of(field, &record));
+                }
+                continue;
+            };
+            let wrong = self.input.errors.iter().any(|e| {
+                e.pointer
+                    .strip_prefix(&spec::problem::pointer(&[&field.name]))
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+            if wrong {
+                continue;
+            }
+            // What comes back as it was read passes: GET, edit, PUT works.
+            if (field.system || field.immutable) && given != before {
+                let (code, detail) = match field.system {
+                    true => ("read_only", format!("{} is set by the server.", field.name)),
+                    false => ("immutable", format!("{} cannot be changed.", field.name)),
+                };
+                errors.push(FieldError::at(&field.name, code, detail));
+                continue;
+            }
+            let value = match (&field.ty, given, before) {
+                (FieldType::Json, Value::Json(patch), _) if self.way == Way::Patch => {
+                    let base = match before {
+                        Value::Json(text) => Some(&**text),
+                        _ => None,
+                    };
+                    self.canonical(&field.name, &merge::merge(base, patch), errors)
+                }
+                _ => given.clone(),
+            };
+            record.set(field.id, value);
+        }
+        if model.open {
+            let given = judge.extra_of(&self.input);
+            record.extra = match (self.way, &stored.extra, given) {
+                (Way::Put, _, given) => given,
+                (Way::Patch, Some(base), Some(patch)) => {
+                    match self.canonical("", &merge::merge(Some(base), &patch), errors) {
+                        Value::Json(text) => Some(text),
+                        _ => Some(base.clone()),
+                    }
+                }
+                (Way::Patch, base, _) => base.clone(),
+            };
+        }
+        record
+    }
+
+    /// A `PUT` resets what it does not name, but not what its caller could not have named: a field that they
+    /// may not write keeps its value.
+    fn may_reset(&self, field: &spec::Field) -> bool {
+        let caller = self.judge.caller();
+        matches!(access::field_write(field, caller), Rule::Allow)
+            && matches!(access::field_read(field, caller), Rule::Allow)
+    }
+
+    fn canonical(&self, field: &str, text: &str, errors: &mut Vec<FieldError>) -> Value {
+        match spec::json::canonical(text, self.judge.app.settings.limits.json_depth) {
+            Ok(text) if text == "null" => Value::Null,
+            Ok(text) => Value::Json(text.into()),
+            Err(error) => {
+                errors.push(FieldError::at(field, "type", error.to_string()));
+                Value::Null
+            }
+        }
+    }
+
+    fn absent(&self) -> Result<(Option<Vec<Step>>, Turned)> {
+        if self.way == Way::Patch
+            || self.judge.model().key == spec::KeyKind::Int && !self.judge.principal.system
+        {
+            // A key that the store assigns cannot be taken by naming it.
+            return Err(Problem::not_found());
+        }
+        if self.if_match.is_some() {
+            return Err(Problem::new(
+                Code::PreconditionFailed,
+                "There is no such record to match.",
+            ));
+        }
+        let draft = self
+            .judge
+            .draft(&self.input, Some(&self.id), &self.unreadable)?;
+        let mut steps = draft.steps;
+        steps.extend(self.private.iter().cloned());
+        Ok((
+            Some(steps),
+            Turned {
+                record: draft.record,
+                outcome: Outcome::Created,
+            },
+        ))
+    }
+}
