@@ -13,6 +13,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
 
+/// An operation that leads to operations of the same kind.
+type Later<'s, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 's>>;
+
 impl Run<'_> {
     /// The body of `rows` with every foreign record in its place; null where it is gone or hidden.
     pub async fn with_foreign(&mut self, rows: Rows, want: &Want<'_>) -> Result<Vec<u8>> {
@@ -59,7 +62,7 @@ impl Run<'_> {
         model: ModelId,
         ids: Vec<Value>,
         select: &'s Select,
-    ) -> Pin<Box<dyn Future<Output = Result<HashMap<String, Vec<u8>>>> + Send + 's>> {
+    ) -> Later<'s, HashMap<String, Vec<u8>>> {
         Box::pin(async move {
             let start = Instant::now();
             let app = self.app;

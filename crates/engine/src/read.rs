@@ -57,7 +57,7 @@ impl Run<'_> {
             // Related records change without this one's version: their answers carry no tag.
             Some(Value::Int(version)) if select.expand.is_empty() => {
                 let seen: Vec<bool> = captured.map(|v| *v == Value::Bool(true)).collect();
-                Some(etag::tag(model, &id, *version, self.visible(model, &seen)))
+                Some(etag::tag(model, &id, *version, self.visible(model, seen)))
             }
             _ => None,
         };
@@ -71,9 +71,9 @@ impl Run<'_> {
     }
 
     /// The names of the fields that the caller sees on a record; `seen` answers the guarded ones, in order.
-    pub fn visible<'m>(&self, model: &'m Model, seen: &[bool]) -> impl Iterator<Item = &'m str> {
+    pub fn visible<'m>(&self, model: &'m Model, seen: Vec<bool>) -> impl Iterator<Item = &'m str> {
         let caller = self.caller();
-        let mut seen = seen.to_vec().into_iter();
+        let mut seen = seen.into_iter();
         model
             .fields
             .iter()

@@ -49,6 +49,8 @@ pub enum Output {
     Guarded { key: Key, ty: ColumnType },
     /// Not written, handed back as a [`Value`].
     Captured { ty: ColumnType },
+    /// Neither written nor handed back: only there for a nested statement to bind ([`Bind::Parent`]).
+    Unused,
     /// A JSON object whose members are written into the record (undeclared fields of an open model).
     Members,
     /// The id of a record of another module: `"key":` is written and the place kept in

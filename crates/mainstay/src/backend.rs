@@ -1,0 +1,93 @@
+//! An app on its database, without HTTP: what commands work with, and what a server serves.
+
+use crate::database::{Database, Role};
+use engine::Engine;
+use spec::schema::Schema;
+use spec::{App, Problem};
+use std::sync::Arc;
+use store::migrate::{Allow, Applied, Plan};
+use store::{Store, StoreError};
+
+/// Everything that is needed to work on an app's data.
+#[derive(Clone)]
+pub struct Backend {
+    pub store: Arc<Store>,
+    pub engine: Arc<Engine>,
+}
+
+/// Why an app cannot be served.
+#[derive(Debug)]
+pub enum StartError {
+    Database {
+        shown: String,
+        error: StoreError,
+    },
+    /// The tables are not what the app needs.
+    Tables(Plan),
+    Problem(Problem),
+    Io(std::io::Error),
+}
+
+impl Backend {
+    /// Opens the database and puts the app on it. The tables are not looked at.
+    pub async fn open(
+        app: Arc<App>,
+        database: &Database,
+        role: Role,
+        secret: &[u8],
+    ) -> Result<Backend, StartError> {
+        let store = database
+            .open(role, app.settings.database.pool)
+            .await
+            .map_err(|error| StartError::Database {
+                shown: database.shown(),
+                error,
+            })?;
+        let store = Arc::new(store);
+        let engine = Arc::new(Engine::new(app, Arc::clone(&store), secret));
+        Ok(Backend { store, engine })
+    }
+
+    /// Brings the tables up to date as far as `allow` goes; the plan that ran (or nothing to do).
+    pub async fn migrate(&self, app: &App, allow: Allow) -> Result<Applied, StartError> {
+        self.store
+            .apply(&schema(app), allow)
+            .await
+            .map_err(StartError::from)
+    }
+}
+
+/// Every table that an app needs, the private ones included.
+pub fn schema(app: &App) -> Schema {
+    plan::schema::schema(app)
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> StartError {
+        StartError::Problem(engine::problem_of(error))
+    }
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Database { shown, error } => write!(f, "{shown}: {error}"),
+            StartError::Problem(problem) => write!(f, "{problem}"),
+            StartError::Io(error) => write!(f, "{error}"),
+            StartError::Tables(plan) => {
+                writeln!(f, "the database is not what the app needs:")?;
+                for step in &plan.steps {
+                    writeln!(f, "  missing: {}", step.summary)?;
+                }
+                for difference in plan.blocking() {
+                    writeln!(f, "  {difference}")?;
+                }
+                write!(
+                    f,
+                    "run `mainstay migrate plan` to see what would be done, and `mainstay migrate apply` to do it"
+                )
+            }
+        }
+    }
+}
+impl std::error::Error for StartError {}

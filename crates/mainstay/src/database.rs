@@ -1,0 +1,123 @@
+//! Where the data is: from a URL to an open store.
+
+use std::path::{Path, PathBuf};
+use store::postgres::{self, Postgres};
+use store::sqlite::{self, Sqlite};
+use store::{Store, StoreError};
+
+/// A database, as `[database] url`, `DATABASE_URL` or `--database` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// `sqlite:PATH`, relative to the app's folder.
+    Sqlite(PathBuf),
+    /// `postgres://…` or `postgresql://…`.
+    Postgres(String),
+}
+
+/// Who opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A server: it takes a SQLite file for itself.
+    Server,
+    /// A command, which may run beside a server.
+    Command,
+}
+
+impl Database {
+    pub fn parse(url: &str, folder: &Path) -> Result<Database, String> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() {
+                return Err(format!(
+                    "`{url}` names no file: write sqlite:.mainstay/data.db"
+                ));
+            }
+            return Ok(Database::Sqlite(folder.join(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Database::Postgres(url.to_owned()));
+        }
+        Err(format!(
+            "`{}` is no database URL: write sqlite:PATH or postgres://user@host/database",
+            without_password(url)
+        ))
+    }
+
+    /// For people: without the password.
+    pub fn shown(&self) -> String {
+        match self {
+            Database::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Database::Postgres(url) => without_password(url),
+        }
+    }
+
+    pub async fn open(&self, role: Role, pool: u32) -> Result<Store, StoreError> {
+        match self {
+            Database::Sqlite(path) => {
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent).map_err(|e| StoreError::Unavailable {
+                        cause: format!("{}: {e}", parent.display()),
+                        maybe: false,
+                    })?;
+                }
+                let options = sqlite::Options {
+                    server: role == Role::Server,
+                    ..sqlite::Options::default()
+                };
+                let path = path.clone();
+                // Opening touches the disk and may wait for a lock.
+                let opened = tokio::task::spawn_blocking(move || Sqlite::open(path, options)).await;
+                opened
+                    .map_err(|e| StoreError::Other {
+                        cause: e.to_string(),
+                    })?
+                    .map(Store::Sqlite)
+            }
+            Database::Postgres(url) => {
+                let options = postgres::Options {
+                    pool: pool.max(2) as usize,
+                    ..postgres::Options::default()
+                };
+                Postgres::connect(url, options).await.map(Store::Postgres)
+            }
+        }
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let Some((credentials, host)) = rest.rsplit_once('@') else {
+        return url.to_owned();
+    };
+    match credentials.split_once(':') {
+        Some((user, _)) => format!("{scheme}://{user}:…@{host}"),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_databases_and_never_show_passwords() {
+        let folder = Path::new("/apps/shop");
+        let parse = |url: &str| Database::parse(url, folder);
+        assert_eq!(
+            parse("sqlite:.mainstay/data.db"),
+            Ok(Database::Sqlite("/apps/shop/.mainstay/data.db".into()))
+        );
+        assert_eq!(
+            parse("sqlite:/var/data.db"),
+            Ok(Database::Sqlite("/var/data.db".into()))
+        );
+        let shown = parse("postgres://me:se@cret@db/shop").map(|d| d.shown());
+        assert_eq!(shown.as_deref(), Ok("postgres://me:…@db/shop"));
+        for bad in ["", "sqlite:", "mysql://x:secret@y/z", "/tmp/x.db"] {
+            let message = parse(bad).expect_err(bad);
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+}
