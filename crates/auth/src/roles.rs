@@ -1,0 +1,131 @@
+//! Global roles: who has which, who may say so, and that one administrator is always left.
+
+use crate::auth::Auth;
+use crate::fault::{contended, unauthenticated};
+use spec::principal::ADMIN_ROLE;
+use spec::problem::Result;
+use spec::statement::{Step, Written};
+use spec::{Code, FieldError, Principal, Problem, Uuid, Value};
+use std::sync::Arc;
+
+/// Characters of a role's name at most.
+const MOST_CHARACTERS: usize = 63;
+/// Administrators that are looked at to find one who stays.
+const MOST_HOLDERS: u32 = 1000;
+
+impl Auth {
+    /// A user's global roles, in the order of their names.
+    pub async fn roles_of(&self, user: Uuid) -> Result<Vec<Arc<str>>> {
+        self.roles(user).await
+    }
+
+    /// Gives a role. Giving it twice is no error. The caller has made sure that it may.
+    pub async fn grant_role(&self, user: Uuid, role: &str) -> Result<()> {
+        self.grant(user, role, None).await
+    }
+
+    /// The same for an administrator.
+    pub async fn grant_role_as(&self, principal: &Principal, user: Uuid, role: &str) -> Result<()> {
+        administrator(principal)?;
+        self.grant(user, role, principal.id).await
+    }
+
+    /// Steps that give a role, to be committed with the record of a new user: seeds and `admin create`.
+    pub fn role_steps(&self, user: Uuid, role: &str) -> Result<Vec<Step>> {
+        check(role)?;
+        Ok(vec![self.sql.grant(user, role, None, self.clock.now())])
+    }
+
+    async fn grant(&self, user: Uuid, role: &str, by: Option<Uuid>) -> Result<()> {
+        check(role)?;
+        if self.door.user(user).await?.is_none() {
+            return Err(Problem::not_found());
+        }
+        let step = self.sql.grant(user, role, by, self.clock.now());
+        let written = self.write_all(vec![step]).await;
+        self.touched(user);
+        written.map(|_| ())
+    }
+
+    /// Takes a role. Taking it twice is no error; taking `admin` from the last administrator is
+    /// [`spec::Code::Restricted`]. The caller has made sure that it may.
+    pub async fn revoke_role(&self, user: Uuid, role: &str) -> Result<()> {
+        check(role)?;
+        let mut steps = vec![self.sql.withdraw(user, role)];
+        if role == ADMIN_ROLE && self.roles(user).await?.iter().any(|has| &**has == role) {
+            // Whoever stays is held until this is done: two administrators cannot remove each other at once.
+            let stays = self.another_administrator(user).await?;
+            steps.insert(0, self.sql.hold_role(stays, role));
+        }
+        let written = self.write(steps).await;
+        self.touched(user);
+        match written? {
+            Written::Done(_) => Ok(()),
+            Written::Missed { .. } => Err(contended()),
+        }
+    }
+
+    /// The same for an administrator.
+    pub async fn revoke_role_as(
+        &self,
+        principal: &Principal,
+        user: Uuid,
+        role: &str,
+    ) -> Result<()> {
+        administrator(principal)?;
+        self.revoke_role(user, role).await
+    }
+
+    /// Roles outlive their users' records, so each is asked for.
+    async fn another_administrator(&self, than: Uuid) -> Result<Uuid> {
+        let rows = self
+            .read(&self.sql.holders(ADMIN_ROLE), MOST_HOLDERS)
+            .await?;
+        for holder in &rows.captured {
+            let Value::Uuid(holder) = holder else {
+                continue;
+            };
+            if *holder == than {
+                continue;
+            }
+            let account = self.door.user(*holder).await?;
+            if account.is_some_and(|account| !account.suspended) {
+                return Ok(*holder);
+            }
+        }
+        Err(Problem::new(
+            Code::Restricted,
+            "This is the last administrator: make somebody else one first.",
+        ))
+    }
+}
+
+fn administrator(principal: &Principal) -> Result<()> {
+    if principal.above_rules() {
+        Ok(())
+    } else if principal.is_anonymous() {
+        Err(unauthenticated())
+    } else {
+        Err(Problem::new(
+            Code::Forbidden,
+            "Only administrators give and take roles.",
+        ))
+    }
+}
+
+/// A role's name is a word that rules can spell: `[a-z][a-z0-9_-]*`.
+fn check(role: &str) -> Result<()> {
+    let fits = role.len() <= MOST_CHARACTERS
+        && role.starts_with(|c: char| c.is_ascii_lowercase())
+        && role
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
+    if fits {
+        return Ok(());
+    }
+    let detail = format!(
+        "A role is a word of lower-case letters, digits, _ and -, of {MOST_CHARACTERS} characters at most."
+    );
+    let error = FieldError::at("role", "format", detail);
+    Err(Problem::invalid(vec![error]))
+}
