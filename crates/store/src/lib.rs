@@ -116,7 +116,7 @@ impl Store {
     pub async fn load(&self, batches: tokio::sync::mpsc::Receiver<Batch>) -> Result<Loaded> {
         match self {
             Store::Sqlite(store) => store.load(batches).await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.load(batches).await,
         }
     }
 
@@ -124,7 +124,7 @@ impl Store {
     pub async fn migration(&self, wanted: &Schema) -> Result<Plan> {
         match self {
             Store::Sqlite(store) => store.migration(wanted).await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.migration(wanted).await,
         }
     }
 
@@ -132,7 +132,7 @@ impl Store {
     pub async fn apply(&self, wanted: &Schema, allow: Allow) -> Result<Applied> {
         match self {
             Store::Sqlite(store) => store.apply(wanted, allow).await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.apply(wanted, allow).await,
         }
     }
 
@@ -140,7 +140,7 @@ impl Store {
     pub async fn migrations(&self) -> Result<Vec<Migration>> {
         match self {
             Store::Sqlite(store) => store.migrations().await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.migrations().await,
         }
     }
 
@@ -148,7 +148,7 @@ impl Store {
     pub async fn changes(&self, after: &Offset, limit: u32) -> Result<ChangeBatch> {
         match self {
             Store::Sqlite(store) => store.changes(after, limit).await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.changes(after, limit).await,
         }
     }
 
@@ -156,7 +156,7 @@ impl Store {
     pub async fn changes_head(&self) -> Result<Offset> {
         match self {
             Store::Sqlite(store) => store.changes_head().await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.changes_head().await,
         }
     }
 
@@ -164,7 +164,7 @@ impl Store {
     pub async fn changes_mark(&self) -> Result<Mark> {
         match self {
             Store::Sqlite(store) => store.changes_mark().await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.changes_mark().await,
         }
     }
 
@@ -173,7 +173,7 @@ impl Store {
     pub async fn forget_changes(&self, older_than: i64) -> Result<u64> {
         match self {
             Store::Sqlite(store) => store.forget_changes(older_than).await,
-            Store::Postgres(_) => Err(not_yet()),
+            Store::Postgres(store) => store.forget_changes(older_than).await,
         }
     }
 
@@ -183,12 +183,5 @@ impl Store {
             Store::Sqlite(store) => store.close().await,
             Store::Postgres(_) => {}
         }
-    }
-}
-
-/// Until PostgreSQL's side of it lands.
-fn not_yet() -> StoreError {
-    StoreError::Other {
-        cause: "not on PostgreSQL yet".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 //! The rows are written by the steps of the writes themselves, in their transactions. Here they are only read,
 //! and forgotten when they are old.
 
+mod postgres;
 mod sqlite;
 
 use spec::Uuid;

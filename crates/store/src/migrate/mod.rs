@@ -7,6 +7,7 @@
 //! and left alone: a plan never drops or rewrites what it does not understand.
 
 mod compare;
+pub mod postgres;
 pub mod record;
 pub mod sqlite;
 

@@ -1,24 +1,233 @@
-//! PostgreSQL.
-use crate::{Bounds, Changed, Decision, Result};
-use spec::statement::{Rows, Statement, Step, Written};
-use spec::value::Value;
-use std::time::Instant;
+//! PostgreSQL, through tokio-postgres, in three lanes.
+//!
+//! | lane | for | limits |
+//! |---|---|---|
+//! | read | bounded reads, pipelined over a few shared connections | the connection's: 250 ms a statement |
+//! | write | writes of one statement, in groups over a few connections | the same, and 50 ms for a lock |
+//! | pool | everything else, each on a connection of its own | the request's deadline |
+//!
+//! What meets a limit on a shared connection runs again on the pool. Nothing is ever cancelled on a shared
+//! connection: a cancel hits whatever runs at the moment it arrives, which is the neighbour as often as not.
 
-pub struct Postgres;
+mod cell;
+mod config;
+mod connection;
+mod error;
+mod introspect;
+mod join;
+mod lane;
+mod load;
+mod migration;
+mod numeric;
+mod param;
+mod pool;
+mod rows;
+mod server;
+mod writer;
+
+pub use config::Options;
+
+use crate::{Bounds, Changed, Decision, Result, StoreError};
+use error::Failure;
+use lane::{Lane, jittered};
+use pool::Pool;
+use spec::statement::{Lane as Where, Rows, Statement, Step, Written};
+use spec::value::Value;
+use std::time::{Duration, Instant};
+use writer::Writer;
+
+/// A PostgreSQL database. Dropping it closes its connections.
+pub struct Postgres {
+    reads: Lane,
+    writes: Writer,
+    pool: Pool,
+    configs: config::Configs,
+    patience: Duration,
+}
+
+/// How busy the connections are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Shared connections that are open.
+    pub readers: usize,
+    pub writers: usize,
+    /// Statements on their way, per lane.
+    pub reads_in_flight: usize,
+    pub writes_in_flight: usize,
+    /// Writes that wait for a connection.
+    pub writes_waiting: usize,
+    /// Connections of the pool: the most there may be, open, in use, and callers waiting for one.
+    pub pool_max: usize,
+    pub pool_size: usize,
+    pub pool_in_use: usize,
+    pub pool_waiting: usize,
+}
+
+/// Rounds of [`Postgres::change`] before it gives up.
+const ROUNDS: u32 = 10;
 
 impl Postgres {
-    pub async fn read(&self, _statement: &Statement, _bounds: Bounds) -> Result<Rows> {
-        unimplemented!()
+    /// Connects, and checks that the server is one that Mainstay runs on.
+    ///
+    /// The URL is libpq's, `postgres://user:password@host:port/database` (a host that begins with `/` is the
+    /// folder of a unix socket).
+    pub async fn connect(url: &str, options: Options) -> Result<Postgres> {
+        let configs = config::parse(url, &options)?;
+        server::check(&configs.pooled).await?;
+        let pool = Pool::new(configs.pooled.clone(), options.pool, options.patience)?;
+        let reads = Lane::start(&configs.shared, options.readers);
+        let writes = Writer::start(
+            &configs.shared,
+            options.writers,
+            options.group,
+            &pool,
+            options.patience,
+        );
+        let until = Instant::now() + options.patience;
+        if reads.get(until).await.is_none() || !writes.ready(until).await {
+            return Err(StoreError::Unavailable {
+                cause: "the server gave one connection and no more".to_owned(),
+                maybe: false,
+            });
+        }
+        Ok(Postgres {
+            reads,
+            writes,
+            pool,
+            configs,
+            patience: options.patience,
+        })
     }
-    pub async fn write(&self, _steps: Vec<Step>, _deadline: Instant) -> Result<Written> {
-        unimplemented!()
+
+    /// Runs a statement that reads. See [`crate::Store::read`].
+    pub async fn read(&self, statement: &Statement, bounds: Bounds) -> Result<Rows> {
+        let rows = self.rows(statement, bounds.deadline).await?;
+        Ok(rows::write(&rows, &statement.shape, bounds.emit)?)
     }
+
+    async fn read_shared(
+        &self,
+        statement: &Statement,
+        deadline: Instant,
+    ) -> Result<Vec<tokio_postgres::Row>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let until = deadline.min(Instant::now() + self.patience);
+            let Some((connection, _flight)) = self.reads.get(until).await else {
+                return Err(StoreError::Unavailable {
+                    cause: "no connection to the database".to_owned(),
+                    maybe: false,
+                });
+            };
+            // Giving up leaves the statement to the server, which ends it soon by itself.
+            let answer = tokio::time::timeout_at(deadline.into(), connection.run(statement))
+                .await
+                .map_err(|_| StoreError::Timeout)?;
+            match answer {
+                Ok(answer) => return Ok(answer.rows),
+                Err(error) => match Failure::of(&error) {
+                    Failure::Lost | Failure::Contended if tries < 2 => {}
+                    Failure::Slow => return Ok(self.pool.read(statement, deadline).await?.rows),
+                    Failure::Lost
+                    | Failure::Contended
+                    | Failure::Stale
+                    | Failure::Refused
+                    | Failure::Local => return Err(error::map(&error, false)),
+                },
+            }
+        }
+    }
+
+    /// Runs the steps in one transaction. See [`crate::Store::write`].
+    ///
+    /// A step's count is the number of rows it returned if it returns rows, of rows it affected otherwise.
+    /// A single step that expects one row must not be able to touch several: it is committed when that shows.
+    pub async fn write(&self, steps: Vec<Step>, deadline: Instant) -> Result<Written> {
+        match <[Step; 1]>::try_from(steps) {
+            Ok([step]) if step.statement.lane == Where::Bounded => {
+                self.writes.write(step, deadline).await
+            }
+            Ok(steps) => self.pool.write(&steps, deadline).await,
+            Err(steps) if steps.is_empty() => Ok(Written::Done(Vec::new())),
+            Err(steps) => self.pool.write(&steps, deadline).await,
+        }
+    }
+
+    /// Reads, decides, writes, and again when somebody else was faster. See [`crate::Store::change`].
     pub async fn change<T: Send + 'static>(
         &self,
-        _read: Statement,
-        _deadline: Instant,
-        _decide: impl FnMut(Option<&[Value]>) -> Decision<T> + Send + 'static,
+        read: Statement,
+        deadline: Instant,
+        mut decide: impl FnMut(Option<&[Value]>) -> Decision<T> + Send + 'static,
     ) -> Result<Changed<T>> {
-        unimplemented!()
+        let mut record = self.record(&read, deadline).await?;
+        let mut wait = Duration::from_millis(1);
+        for _ in 0..ROUNDS {
+            let (steps, outcome) = match decide(record.as_deref()) {
+                Decision::Stop(outcome) => return Ok(Changed::Stopped(outcome)),
+                Decision::Write(steps, outcome) => (steps, outcome),
+            };
+            let missed = match self.write(steps, deadline).await? {
+                Written::Done(captured) => return Ok(Changed::Done(outcome, captured)),
+                Written::Missed { step } => step,
+            };
+            let again = self.record(&read, deadline).await?;
+            if again == record {
+                return Ok(Changed::Missed(outcome, missed));
+            }
+            record = again;
+            // Those who collided should not collide again.
+            tokio::time::sleep(jittered(wait)).await;
+            wait = (wait * 2).min(Duration::from_millis(20));
+        }
+        Err(StoreError::Contended)
+    }
+
+    /// The captured columns of the statement's only row.
+    async fn record(&self, read: &Statement, deadline: Instant) -> Result<Option<Vec<Value>>> {
+        let rows = self.rows(read, deadline).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let row = std::slice::from_ref(row);
+        Ok(Some(rows::captured(row, &read.shape)?))
+    }
+
+    /// Row after row, the captured columns and nothing else.
+    pub(crate) async fn captured(
+        &self,
+        statement: &Statement,
+        deadline: Instant,
+    ) -> Result<Vec<Value>> {
+        let rows = self.rows(statement, deadline).await?;
+        Ok(rows::captured(&rows, &statement.shape)?)
+    }
+
+    async fn rows(
+        &self,
+        statement: &Statement,
+        deadline: Instant,
+    ) -> Result<Vec<tokio_postgres::Row>> {
+        match statement.lane {
+            Where::Bounded => self.read_shared(statement, deadline).await,
+            Where::Unbounded => Ok(self.pool.read(statement, deadline).await?.rows),
+        }
+    }
+
+    /// How busy the connections are now.
+    pub fn stats(&self) -> Stats {
+        let pool = self.pool.status();
+        Stats {
+            readers: self.reads.open(),
+            writers: self.writes.open(),
+            reads_in_flight: self.reads.in_flight(),
+            writes_in_flight: self.writes.in_flight(),
+            writes_waiting: self.writes.waiting(),
+            pool_max: pool.max_size,
+            pool_size: pool.size,
+            pool_in_use: pool.size.saturating_sub(pool.available),
+            pool_waiting: pool.waiting,
+        }
     }
 }

@@ -1,0 +1,151 @@
+//! One column's bytes, in PostgreSQL's binary format, as JSON or as a [`Value`].
+
+use super::numeric;
+use crate::StoreError;
+use spec::{ColumnType, Decimal, Uuid, Value};
+
+/// From 1970 to 2000, where PostgreSQL's clocks start.
+pub(super) const EPOCH_MICROS: i64 = 946_684_800_000_000;
+pub(super) const EPOCH_DAYS: i32 = 10_957;
+
+/// The store keeps what passed the depth check on its way in; this only bounds what others wrote.
+const JSON_DEPTH: u32 = 10_000;
+
+/// The bytes are not what the shape says: a defect of the statement, or somebody else's data.
+#[derive(Debug)]
+pub(super) struct Malformed(pub(super) &'static str);
+
+impl From<Malformed> for StoreError {
+    fn from(Malformed(what): Malformed) -> StoreError {
+        StoreError::Other {
+            cause: format!("a row is not what its statement's shape says: {what}"),
+        }
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, Malformed>;
+
+fn array<const N: usize>(raw: &[u8], what: &'static str) -> Result<[u8; N]> {
+    raw.try_into().map_err(|_| Malformed(what))
+}
+
+/// `bigint`, `integer`, `smallint` (and `xid8`): the length says which.
+fn int(raw: &[u8]) -> Result<i64> {
+    match raw.len() {
+        8 => Ok(i64::from_be_bytes(array(raw, "int")?)),
+        4 => Ok(i64::from(i32::from_be_bytes(array(raw, "int")?))),
+        2 => Ok(i64::from(i16::from_be_bytes(array(raw, "int")?))),
+        _ => Err(Malformed("an int has 2, 4 or 8 bytes")),
+    }
+}
+
+fn float(raw: &[u8]) -> Result<f64> {
+    match raw.len() {
+        8 => Ok(f64::from_be_bytes(array(raw, "float")?)),
+        4 => Ok(f64::from(f32::from_be_bytes(array(raw, "float")?))),
+        _ => Err(Malformed("a float has 4 or 8 bytes")),
+    }
+}
+
+pub(super) fn boolean(raw: &[u8]) -> Result<bool> {
+    match raw {
+        [byte] => Ok(*byte != 0),
+        _ => Err(Malformed("a bool has 1 byte")),
+    }
+}
+
+/// Microseconds since 1970. The infinities, which no model can hold, are out of range.
+fn timestamp(raw: &[u8]) -> Result<i64> {
+    let since_2000 = i64::from_be_bytes(array(raw, "a timestamp has 8 bytes")?);
+    since_2000
+        .checked_add(EPOCH_MICROS)
+        .filter(|_| since_2000 != i64::MIN)
+        .ok_or(Malformed("a timestamp is infinite"))
+}
+
+fn date(raw: &[u8]) -> Result<i32> {
+    let since_2000 = i32::from_be_bytes(array(raw, "a date has 4 bytes")?);
+    since_2000
+        .checked_add(EPOCH_DAYS)
+        .filter(|_| since_2000 != i32::MIN)
+        .ok_or(Malformed("a date is infinite"))
+}
+
+fn uuid(raw: &[u8]) -> Result<Uuid> {
+    Ok(Uuid::from_bytes(array(raw, "a uuid has 16 bytes")?))
+}
+
+pub(super) fn text(raw: &[u8]) -> Result<&str> {
+    std::str::from_utf8(raw).map_err(|_| Malformed("text is not UTF-8"))
+}
+
+fn number(raw: &[u8], scale: u8) -> Result<i128> {
+    numeric::units(raw, scale).ok_or(Malformed("a numeric is not a number of up to 38 digits"))
+}
+
+/// `jsonb` is a version byte and text; `json` (and text) is text alone, which never starts with that byte.
+fn json(raw: &[u8]) -> Result<&str> {
+    text(raw.strip_prefix(&[1]).unwrap_or(raw))
+}
+
+/// `jsonb` prints with spaces and spells numbers its own way. What has no canonical form (a number that is
+/// no double, written by somebody else) stays as it is printed: still JSON.
+pub(super) fn canonical(raw: &[u8]) -> Result<std::borrow::Cow<'_, str>> {
+    let text = json(raw)?;
+    Ok(match spec::json::canonical(text, JSON_DEPTH) {
+        Ok(canonical) => canonical.into(),
+        Err(_) => text.into(),
+    })
+}
+
+/// Appends a column as the API answers it.
+pub(super) fn write(out: &mut Vec<u8>, ty: ColumnType, raw: Option<&[u8]>) -> Result<()> {
+    let Some(raw) = raw else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    match ty {
+        ColumnType::Text => spec::json::write_string(out, text(raw)?),
+        ColumnType::Int => spec::json::write_i64(out, int(raw)?),
+        ColumnType::Float => spec::json::write_f64(out, float(raw)?),
+        ColumnType::Decimal { scale } => numeric::write_json(out, number(raw, scale)?, scale),
+        ColumnType::Bool => out.extend_from_slice(if boolean(raw)? { b"true" } else { b"false" }),
+        ColumnType::Timestamp => {
+            let micros = timestamp(raw)?;
+            out.push(b'"');
+            spec::time::write_timestamp(out, micros);
+            out.push(b'"');
+        }
+        ColumnType::Date => {
+            let days = date(raw)?;
+            out.push(b'"');
+            spec::time::write_date(out, days);
+            out.push(b'"');
+        }
+        ColumnType::Uuid => spec::json::write_uuid(out, &uuid(raw)?),
+        ColumnType::Json => out.extend_from_slice(canonical(raw)?.as_bytes()),
+    }
+    Ok(())
+}
+
+/// A column as a value.
+pub(super) fn value(ty: ColumnType, raw: Option<&[u8]>) -> Result<Value> {
+    let Some(raw) = raw else {
+        return Ok(Value::Null);
+    };
+    Ok(match ty {
+        ColumnType::Text => Value::text(text(raw)?),
+        ColumnType::Int => Value::Int(int(raw)?),
+        ColumnType::Float => Value::Float(float(raw)?),
+        ColumnType::Decimal { scale } => {
+            let units = i64::try_from(number(raw, scale)?)
+                .map_err(|_| Malformed("a numeric has more digits than a decimal"))?;
+            Value::Decimal(Decimal::new(units, scale))
+        }
+        ColumnType::Bool => Value::Bool(boolean(raw)?),
+        ColumnType::Timestamp => Value::Timestamp(timestamp(raw)?),
+        ColumnType::Date => Value::Date(date(raw)?),
+        ColumnType::Uuid => Value::Uuid(uuid(raw)?),
+        ColumnType::Json => Value::Json(canonical(raw)?.into()),
+    })
+}

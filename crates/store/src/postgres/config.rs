@@ -1,0 +1,101 @@
+//! From a URL to a connection's settings.
+
+use crate::{Result, StoreError};
+use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+/// How many connections of which kind, and how long they are waited for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// As it is shown in `pg_stat_activity`.
+    pub application_name: String,
+    /// Shared connections for bounded reads.
+    pub readers: usize,
+    /// Shared connections for writes of one statement.
+    pub writers: usize,
+    /// So many waiting writes of one statement at most share a transaction, and with it one flush to the disk.
+    pub group: usize,
+    /// Connections of their own for transactions and unbounded statements.
+    pub pool: usize,
+    /// The limit of a statement on a shared connection, where others wait behind it.
+    pub statement_timeout: Duration,
+    /// The limit of a wait for a lock on a shared connection.
+    pub lock_timeout: Duration,
+    /// How long to wait for a connection while the server is away, where the deadline is further off.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            application_name: "mainstay".to_owned(),
+            readers: 4,
+            writers: 4,
+            group: 32,
+            pool: 10,
+            statement_timeout: Duration::from_millis(250),
+            lock_timeout: Duration::from_millis(50),
+            patience: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The settings of the three kinds of connections.
+#[derive(Debug, Clone)]
+pub(super) struct Configs {
+    pub(super) shared: Config,
+    pub(super) pooled: Config,
+}
+
+fn other(cause: impl Into<String>) -> StoreError {
+    StoreError::Other {
+        cause: cause.into(),
+    }
+}
+
+pub(super) fn parse(url: &str, options: &Options) -> Result<Configs> {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        if url.contains(&format!("sslmode={mode}")) {
+            return Err(other(format!(
+                "the database URL asks for TLS (sslmode={mode}), which is not built yet: connect over a unix socket or a private network and leave sslmode out"
+            )));
+        }
+    }
+    let mut config: Config = url.parse().map_err(|error| {
+        other(format!(
+            "the database URL is not valid: {}",
+            super::error::describe(&error)
+        ))
+    })?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        config.host("/var/run/postgresql");
+    }
+    config.ssl_mode(SslMode::Disable);
+    if config.get_application_name().is_none() {
+        config.application_name(options.application_name.as_str());
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(2));
+    }
+    // A server that vanished without a word is noticed, instead of being waited for by every statement behind.
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(10));
+    }
+    // jit: compiling costs more than such statements take. synchronous_commit: a server's or role's default
+    // may be weaker than the promise that an acknowledged write is durable.
+    let common = format!(
+        "{} -c jit=off -c timezone=UTC -c synchronous_commit=on -c default_transaction_isolation=read\\ committed",
+        config.get_options().unwrap_or_default()
+    );
+    let mut pooled = config.clone();
+    pooled.options(common.as_str());
+    let mut shared = config;
+    // Bounded statements have one good plan; planning each of the first five times anew only costs.
+    shared.options(format!(
+        "{common} -c plan_cache_mode=force_generic_plan -c statement_timeout={} -c lock_timeout={}",
+        options.statement_timeout.as_millis(),
+        options.lock_timeout.as_millis()
+    ));
+    Ok(Configs { shared, pooled })
+}

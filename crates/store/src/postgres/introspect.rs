@@ -1,0 +1,245 @@
+//! Which tables there are, by the system catalogue.
+
+use super::connection::query;
+use crate::migrate::postgres::{
+    ASSIGNED, FORGOTTEN, XID, XID_INDEX, is_change_log, nulls_first, quoted,
+};
+use crate::migrate::record::parse_type;
+use crate::migrate::{BOOKKEEPING, FoundColumn, FoundIndex, FoundTable, Introspected};
+use spec::schema::{ForeignKey, OWN, Schema, TableName};
+use spec::{ColumnType, Dialect, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use tokio_postgres::{Client, Error};
+
+const NAMESPACES: &str = "
+select nspname::text from pg_namespace where nspname = any($1::text[]) order by nspname";
+
+const TABLES: &str = "
+select n.nspname::text, c.relname::text
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any($1::text[]) and c.relkind in ('r', 'p')
+order by n.nspname, c.relname";
+
+/// A collation that is not the type's own belongs to how the column is kept; so does an identity.
+const COLUMNS: &str = "
+select n.nspname::text, c.relname::text, a.attname::text,
+  format_type(a.atttypid, a.atttypmod)
+    || case when a.attcollation <> t.typcollation then ' collate ' || quote_ident(l.collname) else '' end,
+  a.attidentity::text, not a.attnotnull
+from pg_attribute a
+join pg_class c on c.oid = a.attrelid
+join pg_namespace n on n.oid = c.relnamespace
+join pg_type t on t.oid = a.atttypid
+left join pg_collation l on l.oid = a.attcollation
+where n.nspname = any($1::text[]) and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+order by n.nspname, c.relname, a.attnum";
+
+/// One row per column of an index: bit 1 of its option is descending, bit 2 nulls first.
+const INDEXES: &str = "
+select n.nspname::text, c.relname::text, i.relname::text, x.indisunique, x.indisprimary,
+  x.indpred is not null or not x.indisvalid or x.indnatts <> x.indnkeyatts or m.amname <> 'btree',
+  a.attname::text, (x.indoption[k.at - 1])::int4
+from pg_index x
+join pg_class i on i.oid = x.indexrelid
+join pg_am m on m.oid = i.relam
+join pg_class c on c.oid = x.indrelid
+join pg_namespace n on n.oid = c.relnamespace
+cross join lateral generate_series(1, x.indnkeyatts) k(at)
+left join pg_attribute a on a.attrelid = c.oid and a.attnum = x.indkey[k.at - 1] and x.indkey[k.at - 1] <> 0
+where n.nspname = any($1::text[])
+order by n.nspname, c.relname, i.relname, k.at";
+
+const FOREIGN_KEYS: &str = "
+select n.nspname::text, c.relname::text, a.attname::text, fn.nspname::text, f.relname::text
+from pg_constraint k
+join pg_class c on c.oid = k.conrelid
+join pg_namespace n on n.oid = c.relnamespace
+join pg_class f on f.oid = k.confrelid
+join pg_namespace fn on fn.oid = f.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum = k.conkey[1]
+where k.contype = 'f' and n.nspname = any($1::text[])
+order by n.nspname, c.relname, k.conname";
+
+/// What there is of the namespaces that the schema wants or that were made before. Other schemas of the
+/// database are somebody else's.
+pub(super) async fn introspect(client: &Client, wanted: &Schema) -> Result<Introspected, Error> {
+    let recorded = recorded(client).await?;
+    let mut ours: BTreeSet<String> = wanted
+        .tables
+        .iter()
+        .map(|table| table.name.namespace.clone())
+        .collect();
+    ours.extend(recorded.keys().map(|(table, _)| table.namespace.clone()));
+    let ours: Arc<[Value]> = ours.iter().map(|name| Value::text(name)).collect();
+    let params = [Value::List(ours)];
+
+    let namespaces = query(client, NAMESPACES, &params).await?;
+    let mut tables = tables(client, &params).await?;
+    columns(client, &params, &recorded, &mut tables).await?;
+    indexes(client, &params, &mut tables).await?;
+    for row in query(client, FOREIGN_KEYS, &params).await? {
+        if let Some(table) = tables.get_mut(&named(row.get(0), row.get(1))) {
+            table.foreign_keys.push(ForeignKey {
+                column: row.get(2),
+                to: named(row.get(3), row.get(4)),
+            });
+        }
+    }
+    Ok(Introspected {
+        namespaces: namespaces.iter().map(|row| row.get(0)).collect(),
+        tables: tables.into_values().collect(),
+    })
+}
+
+type Tables = BTreeMap<TableName, FoundTable>;
+
+fn named(namespace: String, name: String) -> TableName {
+    TableName { namespace, name }
+}
+
+async fn tables(client: &Client, params: &[Value]) -> Result<Tables, Error> {
+    let mut tables = Tables::new();
+    for row in query(client, TABLES, params).await? {
+        let name = named(row.get(0), row.get(1));
+        if name.namespace == OWN
+            && (BOOKKEEPING.contains(&name.name.as_str()) || name.name == FORGOTTEN)
+        {
+            continue;
+        }
+        let full = format!("{}.{}", quoted(&name.namespace), quoted(&name.name));
+        let any = query(
+            client,
+            &format!("select exists (select 1 from {full})"),
+            &[],
+        )
+        .await?;
+        let empty = any.first().is_some_and(|row| !row.get::<_, bool>(0));
+        tables.insert(
+            name.clone(),
+            FoundTable {
+                name,
+                columns: Vec::new(),
+                key: Vec::new(),
+                indexes: Vec::new(),
+                foreign_keys: Vec::new(),
+                empty,
+            },
+        );
+    }
+    Ok(tables)
+}
+
+async fn columns(
+    client: &Client,
+    params: &[Value],
+    recorded: &Recorded,
+    tables: &mut Tables,
+) -> Result<(), Error> {
+    for row in query(client, COLUMNS, params).await? {
+        let name = named(row.get(0), row.get(1));
+        let column: String = row.get(2);
+        if is_change_log(&name) && column == XID {
+            continue;
+        }
+        let identity = match row.get::<_, &str>(4) {
+            "d" => ASSIGNED,
+            "a" => " generated always as identity",
+            _ => "",
+        };
+        if let Some(table) = tables.get_mut(&name) {
+            table.columns.push(FoundColumn {
+                recorded: recorded.get(&(name, column.clone())).copied(),
+                name: column,
+                physical: format!("{}{identity}", row.get::<_, &str>(3)),
+                nullable: row.get(5),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The primary key, and the other indexes. What an index has beyond ours shows in the name of a column, so
+/// that it differs: another order, a condition, an expression.
+async fn indexes(client: &Client, params: &[Value], tables: &mut Tables) -> Result<(), Error> {
+    struct Found {
+        primary: bool,
+        unique: bool,
+        special: bool,
+        columns: Vec<(String, i32)>,
+    }
+    let mut found: BTreeMap<(TableName, String), Found> = BTreeMap::new();
+    for row in query(client, INDEXES, params).await? {
+        let table = named(row.get(0), row.get(1));
+        let index = found.entry((table, row.get(2))).or_insert(Found {
+            unique: row.get(3),
+            primary: row.get(4),
+            special: row.get(5),
+            columns: Vec::new(),
+        });
+        let column: Option<String> = row.get(6);
+        let column = column.unwrap_or_else(|| "(expression)".to_owned());
+        index.columns.push((column, row.get(7)));
+    }
+    for ((name, index), found) in found {
+        let ours = is_change_log(&name) && index == XID_INDEX;
+        let Some(table) = tables.get_mut(&name).filter(|_| !ours) else {
+            continue;
+        };
+        let names: Vec<String> = found.columns.iter().map(|(name, _)| name.clone()).collect();
+        if found.primary {
+            table.key = names;
+            continue;
+        }
+        let mut columns: Vec<String> = Vec::with_capacity(names.len());
+        for (at, (name, option)) in found.columns.iter().enumerate() {
+            let expected = if nulls_first(&names, at) { 2 } else { 0 };
+            columns.push(if *option == expected {
+                name.clone()
+            } else {
+                let direction = if option & 1 == 1 { "desc" } else { "asc" };
+                let nulls = if option & 2 == 2 { "first" } else { "last" };
+                format!("{name} {direction} nulls {nulls}")
+            });
+        }
+        if found.special {
+            columns.push("(with a condition, or not valid)".to_owned());
+        }
+        table.indexes.push(FoundIndex {
+            name: index,
+            columns,
+            unique: found.unique,
+        });
+    }
+    Ok(())
+}
+
+type Recorded = HashMap<(TableName, String), ColumnType>;
+
+/// The types that columns were made as. Empty before the first migration.
+async fn recorded(client: &Client) -> Result<Recorded, Error> {
+    let mut types = Recorded::new();
+    if !has_bookkeeping(client).await? {
+        return Ok(types);
+    }
+    let text = format!(
+        "select namespace, table_name, column_name, type from {}",
+        TableName::own("schema").sql(Dialect::Postgres)
+    );
+    for row in query(client, &text, &[]).await? {
+        if let Some(ty) = parse_type(row.get(3)) {
+            types.insert((named(row.get(0), row.get(1)), row.get(2)), ty);
+        }
+    }
+    Ok(types)
+}
+
+pub(super) async fn has_bookkeeping(client: &Client) -> Result<bool, Error> {
+    let rows = query(
+        client,
+        "select to_regclass('mainstay.migrations') is not null",
+        &[],
+    )
+    .await?;
+    Ok(rows.first().is_some_and(|row| row.get(0)))
+}

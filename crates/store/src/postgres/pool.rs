@@ -1,0 +1,333 @@
+//! Connections of their own: transactions of several steps, and statements that are not plainly bounded.
+
+use super::connection::{Answer, run};
+use super::error::{self, Failure};
+use super::join::join_all;
+use super::lane::jittered;
+use super::rows;
+use crate::{Result, StoreError};
+use deadpool_postgres::{
+    ClientWrapper, Hook, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime,
+    Timeouts,
+};
+use spec::statement::{Expect, Statement, Step, Written};
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+use tokio_postgres::{Error, NoTls};
+
+/// Tries of a transaction that others beat, all in all.
+const TRIES: u32 = 8;
+
+/// Statements kept prepared on a connection.
+const PREPARED: usize = 256;
+
+#[derive(Clone)]
+pub(super) struct Pool {
+    pool: deadpool_postgres::Pool,
+    patience: Duration,
+}
+
+/// How a transaction ended without an answer.
+enum Ended {
+    /// Run it again: it was undone.
+    Again(StoreError),
+    /// Run it again with statements prepared anew.
+    Stale,
+    /// The connection died before the commit was sent.
+    Dead(StoreError),
+    /// Tell the caller.
+    Failed(StoreError),
+}
+
+impl Pool {
+    pub(super) fn new(
+        config: tokio_postgres::Config,
+        size: usize,
+        patience: Duration,
+    ) -> Result<Pool> {
+        let manager = Manager::from_config(
+            config,
+            NoTls,
+            ManagerConfig {
+                recycling_method: RecyclingMethod::Fast,
+            },
+        );
+        let pool = deadpool_postgres::Pool::builder(manager)
+            .max_size(size.max(1))
+            .runtime(Runtime::Tokio1)
+            .post_recycle(Hook::sync_fn(|client: &mut ClientWrapper, _| {
+                if client.statement_cache.size() > PREPARED {
+                    client.statement_cache.clear();
+                }
+                Ok(())
+            }))
+            .build()
+            .map_err(|error| StoreError::Other {
+                cause: error.to_string(),
+            })?;
+        Ok(Pool { pool, patience })
+    }
+
+    pub(super) fn status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
+    async fn get(&self, deadline: Instant) -> Result<Leased> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeouts = Timeouts {
+            // A pool in use is waited for as long as there is time, a server that is away is not.
+            wait: Some(left),
+            create: Some(left.min(self.patience)),
+            recycle: Some(left.min(self.patience)),
+        };
+        let patience = deadline.min(Instant::now() + self.patience);
+        loop {
+            match self.pool.timeout_get(&timeouts).await {
+                Ok(object) => {
+                    return Ok(Leased {
+                        object: Some(object),
+                    });
+                }
+                Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
+                    return Err(StoreError::Timeout);
+                }
+                // A server that restarts refuses at once, and is back in a moment.
+                Err(PoolError::Backend(error))
+                    if Failure::of(&error) == Failure::Lost && Instant::now() < patience =>
+                {
+                    tokio::time::sleep(jittered(Duration::from_millis(100))).await;
+                }
+                Err(PoolError::Backend(error)) => return Err(error::map(&error, false)),
+                Err(error) => {
+                    return Err(StoreError::Unavailable {
+                        cause: error.to_string(),
+                        maybe: false,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Runs one statement that reads, under the deadline.
+    pub(super) async fn read(&self, statement: &Statement, deadline: Instant) -> Result<Answer> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let ended =
+                match tokio::time::timeout_at(deadline.into(), self.read_once(statement, deadline))
+                    .await
+                {
+                    Ok(Ok(answer)) => return Ok(answer),
+                    Ok(Err(ended)) => ended,
+                    Err(_) => return Err(StoreError::Timeout),
+                };
+            match ended {
+                Ended::Stale | Ended::Dead(_) | Ended::Again(_) if tries < 3 => {}
+                Ended::Stale => return Err(stale()),
+                Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    async fn read_once(
+        &self,
+        statement: &Statement,
+        deadline: Instant,
+    ) -> std::result::Result<Answer, Ended> {
+        let client = self.get(deadline).await.map_err(Ended::Failed)?;
+        let prepared = client
+            .prepare_cached(&statement.text)
+            .await
+            .map_err(undone)?;
+        let begin = format!("begin read only; {}", limits(deadline));
+        // Polled in order, so sent in order: three messages and one wait.
+        let (began, answer, ended) = tokio::join!(
+            biased;
+            client.batch_execute(&begin),
+            run(&client, &prepared, statement),
+            client.batch_execute("commit"),
+        );
+        match answer {
+            Ok(answer) => {
+                began.and(ended).map_err(undone)?;
+                client.release();
+                Ok(answer)
+            }
+            Err(error) => {
+                let ended = undone(error);
+                if matches!(ended, Ended::Stale) {
+                    client.statement_cache.clear();
+                }
+                client.release();
+                Err(ended)
+            }
+        }
+    }
+
+    /// Runs the steps in one transaction, again where others beat it.
+    pub(super) async fn write(&self, steps: &[Step], deadline: Instant) -> Result<Written> {
+        let mut tries = 0;
+        let mut wait = Duration::from_millis(2);
+        loop {
+            tries += 1;
+            // The server keeps the limit; ours is for a server that does not answer, and leaves it some time.
+            let patience = deadline + Duration::from_millis(500);
+            let ended =
+                match tokio::time::timeout_at(patience.into(), self.write_once(steps, deadline))
+                    .await
+                {
+                    Ok(Ok(written)) => return Ok(written),
+                    Ok(Err(ended)) => ended,
+                    Err(_) => {
+                        return Err(StoreError::Unavailable {
+                            cause: "the server did not answer in time".to_owned(),
+                            maybe: true,
+                        });
+                    }
+                };
+            let left = deadline.saturating_duration_since(Instant::now());
+            match ended {
+                Ended::Again(_) if tries < TRIES && left > wait => {
+                    tokio::time::sleep(jittered(wait)).await;
+                    wait *= 2;
+                }
+                Ended::Stale | Ended::Dead(_) if tries < 3 => {}
+                Ended::Stale => return Err(stale()),
+                Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    async fn write_once(
+        &self,
+        steps: &[Step],
+        deadline: Instant,
+    ) -> std::result::Result<Written, Ended> {
+        let client = self.get(deadline).await.map_err(Ended::Failed)?;
+        let mut prepared = Vec::with_capacity(steps.len());
+        for step in steps {
+            let statement = client
+                .prepare_cached(&step.statement.text)
+                .await
+                .map_err(undone)?;
+            prepared.push(statement);
+        }
+        let begin = format!("begin; {}", limits(deadline));
+        // All steps go out at once. What runs behind a failed or missed one is undone with it.
+        let work = steps
+            .iter()
+            .zip(&prepared)
+            .map(|(step, prepared)| run(&client, prepared, &step.statement));
+        let (began, answers) = tokio::join!(biased; client.batch_execute(&begin), join_all(work));
+        let outcome = match began {
+            Ok(()) => outcome(steps, answers),
+            Err(error) => Err(undone(error)),
+        };
+        match outcome {
+            Ok(written @ Written::Done(_)) => {
+                // The one moment in which nobody knows: the commit is out and its answer is not here.
+                client.batch_execute("commit").await.map_err(|error| {
+                    match Failure::of(&error) {
+                        Failure::Lost => Ended::Failed(error::map(&error, true)),
+                        _ => undone(error),
+                    }
+                })?;
+                client.release();
+                Ok(written)
+            }
+            ended => {
+                if matches!(ended, Err(Ended::Stale)) {
+                    client.statement_cache.clear();
+                }
+                if client.batch_execute("rollback").await.is_ok() {
+                    client.release();
+                }
+                ended
+            }
+        }
+    }
+}
+
+fn stale() -> StoreError {
+    StoreError::Other {
+        cause: "a statement was prepared again and still refused as stale".to_owned(),
+    }
+}
+
+fn limits(deadline: Instant) -> String {
+    let left = deadline.saturating_duration_since(Instant::now());
+    // Zero would mean no limit.
+    format!("set local statement_timeout = {}", left.as_millis().max(1))
+}
+
+/// An error before the commit was sent: whatever the cause, nothing of the transaction lasts.
+fn undone(error: Error) -> Ended {
+    let mapped = error::map(&error, false);
+    match Failure::of(&error) {
+        Failure::Stale => Ended::Stale,
+        Failure::Contended => Ended::Again(mapped),
+        Failure::Lost => Ended::Dead(mapped),
+        Failure::Slow | Failure::Refused | Failure::Local => Ended::Failed(mapped),
+    }
+}
+
+/// The first step that failed or missed decides.
+fn outcome(
+    steps: &[Step],
+    answers: Vec<std::result::Result<Answer, Error>>,
+) -> std::result::Result<Written, Ended> {
+    let mut done = Vec::with_capacity(steps.len());
+    for (at, (step, answer)) in steps.iter().zip(answers).enumerate() {
+        let answer = answer.map_err(undone)?;
+        if step.expect == Expect::One && answer.count != 1 {
+            return Ok(Written::Missed { step: at });
+        }
+        let captured = rows::captured(&answer.rows, &step.statement.shape)
+            .map_err(|malformed| Ended::Failed(malformed.into()))?;
+        done.push(captured);
+    }
+    Ok(Written::Done(done))
+}
+
+/// A connection on loan. Where its user went away in the middle (a dropped future, an error), what still runs on
+/// it is cancelled and the connection closed: nobody else was on it, so nobody else is hit.
+pub(super) struct Leased {
+    object: Option<Object>,
+}
+
+impl Leased {
+    /// Gives the connection back: nothing runs on it and no transaction is open.
+    pub(super) fn release(mut self) {
+        drop(self.object.take());
+    }
+}
+
+impl Deref for Leased {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        // Present until `release` or `drop`, which end it.
+        self.object.as_ref().expect("a lease holds its connection")
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        let Some(object) = self.object.take() else {
+            return;
+        };
+        let client = Object::take(object);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let token = client.cancel_token();
+                let cancel = token.cancel_query(NoTls);
+                let _ = tokio::time::timeout(Duration::from_secs(2), cancel).await;
+                drop(client);
+            });
+        }
+    }
+}
