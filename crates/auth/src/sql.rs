@@ -201,6 +201,23 @@ impl Sql {
         self.any(sql, &params)
     }
 
+    #[cfg(test)]
+    pub fn drop_keys(self) -> Step {
+        self.any("DELETE FROM @keys", &[])
+    }
+
+    #[cfg(test)]
+    pub fn retire_key(self, kid: &str, at: i64) -> Step {
+        let sql = r#"UPDATE @keys SET "retired_at" = ?2 WHERE "kid" = ?1"#;
+        self.one(sql, &[text(kid), moment(at)])
+    }
+
+    #[cfg(test)]
+    pub fn replace_public_key(self, kid: &str, public: &str) -> Step {
+        let sql = r#"UPDATE @keys SET "public" = ?2 WHERE "kid" = ?1"#;
+        self.one(sql, &[text(kid), text(public)])
+    }
+
     fn one(self, sql: &str, params: &[Param]) -> Step {
         self.step(sql, params, &[], Expect::One)
     }
