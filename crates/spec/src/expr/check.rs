@@ -539,4 +539,4 @@ impl Checker<'_> {
 
 #[cfg(test)]
 #[path = "check/tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -43,6 +43,10 @@ fn literal(expr: &Expr) -> Option<&Value> {
     }
 }
 
+fn is_true(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Value::Bool(true)))
+}
+
 fn is_null(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::Literal(Value::Null))
 }
@@ -201,6 +205,9 @@ impl Folder<'_> {
                     Over::List(list) => self.fold(list, false),
                     Over::Related { .. } => {
                         let body = self.changed(body, true)?;
+                        if literal(&body).is_some() && is_true(&body) == *all {
+                            return Some(constant(Value::Bool(*all)));
+                        }
                         return Some(with(ExprKind::Quantified {
                             all: *all,
                             over: over.clone(),
@@ -215,6 +222,10 @@ impl Folder<'_> {
                     return Some(folded.into_owned());
                 }
                 let body = self.fold(body, true);
+                // (`all` of what is no list is false, whatever the body says.)
+                if !*all && literal(&body).is_some() && !is_true(&body) && !can_fail(&list) {
+                    return Some(constant(Value::Bool(false)));
+                }
                 let changed = changed_of(&list, &body);
                 changed.then(|| {
                     with(ExprKind::Quantified {

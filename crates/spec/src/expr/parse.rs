@@ -19,7 +19,7 @@ pub struct Limits {
     /// Of the tree.
     pub nodes: u32,
     /// Of parentheses, brackets, calls and conditionals in each other. Chains without parentheses
-    /// (`a + b + c`, `a.b.c`) may be four times as long; `&&` and `||` chains as long as they like.
+    /// (`a + b + c`, `a.b.c`) may be twice as long; `&&` and `||` chains as long as they like.
     pub depth: u32,
 }
 
@@ -34,7 +34,7 @@ impl Default for Limits {
 }
 
 /// The tallest tree, in levels of [`Limits::depth`].
-const HEIGHT_PER_DEPTH: u32 = 4;
+const HEIGHT_PER_DEPTH: u32 = 2;
 
 pub fn parse(text: &str) -> Result<Expr, Vec<ExprError>> {
     parse_within(text, Limits::default())

@@ -111,8 +111,6 @@ impl Checker<'_> {
                 _ => self.type_error(span, "null is neither less nor more than anything", ""),
             };
         }
-        let (left, right) = self.meet(left, right)?;
-        self.may_compare(&left, &right, span)?;
         let ordered = !matches!(op, Comparison::Eq | Comparison::Ne);
         if ordered && (left.ty == Type::Bool || right.ty == Type::Bool) {
             let help = match (&left.kind, &right.kind) {
@@ -123,6 +121,8 @@ impl Checker<'_> {
             };
             return self.type_error(span, "true and false have no order", help);
         }
+        let (left, right) = self.meet(left, right)?;
+        self.may_compare(&left, &right, span)?;
         Some(boolean(ExprKind::Compare {
             op,
             left: Box::new(left),
@@ -269,8 +269,13 @@ impl Checker<'_> {
         }
         let (item, list) = if literals::is_literal(&item) {
             let list = self.list(items, None, list_span)?;
-            let of = match &list.ty {
-                Type::List(of) => Target::of_type((**of).clone()),
+            let typed = match &list.kind {
+                ExprKind::List(items) => items.iter().find(|i| !literals::is_literal(i)),
+                _ => None,
+            };
+            let of = match (typed, &list.ty) {
+                (Some(typed), _) => Target::of(typed, self.scope.app),
+                (None, Type::List(of)) => Target::of_type((**of).clone()),
                 _ => Target::of_type(Type::Null),
             };
             (self.coerce(item, &of)?, list)
