@@ -279,3 +279,6 @@ fn unwound<T>(run: impl FnOnce() -> T) -> Result<T> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 /// How many turns share a commit at most, and how long the first waits for the others to run.
 const GROUP: usize = 256;
 const GROUP_TIME: Duration = Duration::from_millis(2);
-/// A transaction is lost (a time limit inside a write, a full disk) and begun again without the culprit this
-/// often; then everybody in the group fails.
+/// A transaction is lost by a time limit inside a write, or by a full disk. It is begun again without the
+/// culprit, with those that were in it and no others; this often, then everybody in the group fails.
 const RESTARTS: usize = 4;
 /// After this long without a write the log is brought into the database file.
 const IDLE: Duration = Duration::from_millis(500);
@@ -188,7 +188,7 @@ impl Thread {
         loop {
             let mut turn = match ahead.pop_front() {
                 Some(turn) => turn,
-                None if done.len() + apart.len() >= GROUP || started.elapsed() > GROUP_TIME => {
+                None if restarts > 0 || done.len() >= GROUP || started.elapsed() > GROUP_TIME => {
                     break;
                 }
                 None => match self.waiting() {
