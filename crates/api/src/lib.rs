@@ -1,1 +1,50 @@
-//! api
+//! Every wire format. Each reads bytes into an `Operation`, hands it to the engine, and writes the answer;
+//! nothing is decided here.
+//!
+//! - [`rest`]: `/api/{module}/{model}` and `/api/{module}/{model}/{id}`.
+//! - [`accounts`]: `/api/auth/…`: registering, signing in, passwords, roles.
+//! - `problem`: errors as RFC 9457 documents, for all of them.
+//!
+//! Absent here: sockets, limits on bytes and time, who is calling (the gateway), rules (the engine).
+
+pub mod accounts;
+mod answered;
+mod problem;
+pub mod rest;
+
+pub use answered::{Answered, Context, Failure};
+
+use bytes::Bytes;
+use engine::Engine;
+use http::request::Parts;
+use std::sync::Arc;
+
+/// The whole of the API, over one engine.
+pub struct Api {
+    engine: Arc<Engine>,
+    /// Without it there are no account routes: an app whose callers are known otherwise.
+    auth: Option<Arc<auth::Auth>>,
+}
+
+impl Api {
+    pub fn new(engine: Arc<Engine>, auth: Option<Arc<auth::Auth>>) -> Api {
+        Api { engine, auth }
+    }
+
+    /// Answers one request whose body is already here, whole and within its bound.
+    pub async fn answer(&self, parts: &Parts, body: Bytes, context: &Context<'_>) -> Answered {
+        if let Some(auth) = &self.auth
+            && let Some(endpoint) = accounts::endpoint(parts.uri.path())
+        {
+            return accounts::answer(auth, endpoint, parts, body, context).await;
+        }
+        rest::answer(&self.engine, parts, body, context).await
+    }
+
+    /// Whether a request to this path says nothing by its access token, so that a stale one does no harm:
+    /// signing in and refreshing must work for those whose token has expired.
+    pub fn ignores_credentials(&self, path: &str) -> bool {
+        self.auth.is_some()
+            && accounts::endpoint(path).is_some_and(accounts::Endpoint::ignores_credentials)
+    }
+}

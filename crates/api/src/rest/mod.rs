@@ -1,0 +1,192 @@
+//! REST: an address and a method become an operation, and its answer becomes a response.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `route` | addresses and methods |
+//! | `query`, `expand`, `decode` | query strings, read strictly and within bounds |
+//! | `media` | what a body is, and what an answer may be |
+//! | `precondition` | `If-Match` and `If-None-Match` |
+//! | `reply` | answers as responses |
+
+pub(crate) mod decode;
+mod expand;
+pub(crate) mod media;
+mod precondition;
+pub mod query;
+mod reply;
+mod route;
+
+use crate::answered::{Answered, Context};
+use crate::problem::Refusal;
+use bytes::Bytes;
+use engine::{Engine, Stages};
+use http::Method;
+use http::header::ALLOW;
+use http::request::Parts;
+use plan::operation::{Create, Delete, One, Operation, Replace, Update};
+use route::{Route, Target};
+use spec::{App, Code, Problem};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+type Result<T> = std::result::Result<T, Refusal>;
+
+/// Answers one request.
+pub async fn answer(
+    engine: &Engine,
+    parts: &Parts,
+    body: Bytes,
+    context: &Context<'_>,
+) -> Answered {
+    let app = engine.app();
+    let route = match route::find(&app, parts.uri.path()) {
+        Ok(route) => route,
+        Err(problem) => {
+            return Refusal::from(problem).answered(
+                context.request_id,
+                Cow::Borrowed("unknown"),
+                Stages::default(),
+            );
+        }
+    };
+    let mut stages = Stages::default();
+    let mut label = Cow::Borrowed("unknown");
+    let done = respond(
+        engine,
+        &app,
+        &route,
+        parts,
+        body,
+        context,
+        &mut stages,
+        &mut label,
+    )
+    .await;
+    match done {
+        Ok(response) => Answered {
+            response,
+            route: label,
+            stages,
+            failure: None,
+        },
+        Err(refusal) => refusal.answered(context.request_id, label, stages),
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the one step between routing and the answer; a struct would be built once and taken apart at once"
+)]
+async fn respond(
+    engine: &Engine,
+    app: &Arc<App>,
+    route: &Route<'_>,
+    parts: &Parts,
+    body: Bytes,
+    context: &Context<'_>,
+    stages: &mut Stages,
+    label: &mut Cow<'static, str>,
+) -> Result<http::Response<Bytes>> {
+    let allow = route.allow();
+    if parts.method == Method::OPTIONS {
+        *label = Cow::Owned(route.label("options"));
+        return Ok(reply::options(allow));
+    }
+    let Some(verb) = route.verb(&parts.method) else {
+        *label = Cow::Owned(route.label("unknown"));
+        let problem = Problem::new(
+            Code::MethodNotAllowed,
+            format!("This address takes {allow}."),
+        );
+        return Err(Refusal::from(problem).with(ALLOW, allow));
+    };
+    *label = Cow::Owned(route.label(verb));
+    media::acceptable(&parts.headers)?;
+    let operation = read(app, route, parts, body)?;
+    let conditions = precondition::Conditions::of_read(&operation, &parts.headers)?;
+    let executed = engine
+        .execute_on(app, context.principal, operation, Vec::new())
+        .await;
+    *stages = executed.stages;
+    let answer = executed.result?;
+    reply::reply(route.model, answer, &conditions).map_err(Refusal::from)
+}
+
+/// The operation that a request asks for.
+fn read(app: &App, route: &Route<'_>, parts: &Parts, body: Bytes) -> Result<Operation> {
+    let model = route.model;
+    let query = parts.uri.query();
+    let headers = &parts.headers;
+    let Target::Record(id) = &route.target else {
+        return Ok(if parts.method == Method::POST {
+            precondition::none_taken(headers)?;
+            let select = query::parse_select(query, model, app)?;
+            media::json(headers, &body)?;
+            refuse_bulk(&body)?;
+            Operation::Create(Create {
+                model: model.id,
+                body,
+                select,
+            })
+        } else {
+            Operation::List(query::parse_list(query, model, app)?)
+        });
+    };
+    let id = id.clone().into_owned();
+    Ok(match parts.method {
+        Method::PATCH => {
+            precondition::no_if_none_match(headers)?;
+            let select = query::parse_select(query, model, app)?;
+            media::merge_patch(headers, &body)?;
+            Operation::Update(Update {
+                model: model.id,
+                id,
+                body,
+                if_match: precondition::if_match(headers)?,
+                select,
+            })
+        }
+        Method::PUT => {
+            let select = query::parse_select(query, model, app)?;
+            media::json(headers, &body)?;
+            Operation::Replace(Replace {
+                model: model.id,
+                id,
+                body,
+                if_match: precondition::if_match(headers)?,
+                if_absent: precondition::if_absent(headers)?,
+                select,
+            })
+        }
+        Method::DELETE => {
+            precondition::no_if_none_match(headers)?;
+            query::parse_nothing(query)?;
+            Operation::Delete(Delete {
+                model: model.id,
+                id,
+                if_match: precondition::if_match(headers)?,
+            })
+        }
+        // GET and HEAD: the route has refused the rest.
+        _ => Operation::One(One {
+            model: model.id,
+            id,
+            select: query::parse_select(query, model, app)?,
+        }),
+    })
+}
+
+/// An array is designed to create many at once; until that is built, its caller is told so.
+fn refuse_bulk(body: &[u8]) -> Result<()> {
+    let first = body.iter().find(|b| !b.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        let error = spec::FieldError {
+            pointer: String::new(),
+            code: "type",
+            detail: "The body must be one JSON object: creating many at once is not built yet."
+                .to_owned(),
+        };
+        return Err(Problem::invalid(vec![error]).into());
+    }
+    Ok(())
+}

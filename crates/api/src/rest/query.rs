@@ -1,0 +1,390 @@
+//! Query strings → what a list, or the selection of one record, asks for. Pure, bounded, and strict: a parameter
+//! that is not understood is an error, since one that is silently ignored answers another question.
+//!
+//! Names of fields are checked here only where the kind of a parameter hangs on it; the engine resolves the rest.
+
+use super::{decode, expand};
+use plan::operation::{List, PlainFilter, PlainOp, Select, SortTerm};
+use plan::resolve::shown;
+use spec::nearest::nearest;
+use spec::{App, Code, Model, Problem};
+use std::borrow::Cow;
+
+type Result<T> = std::result::Result<T, Problem>;
+
+/// Bytes of a query string.
+pub const MOST_BYTES: usize = 8 * 1024;
+/// A cursor holds the sort keys of one record, sealed.
+const MOST_CURSOR: usize = 4 * 1024;
+const MOST_FIELDS: usize = 256;
+const MOST_SORTS: usize = 8;
+/// Names in one path of a sort term.
+const MOST_HOPS: usize = 16;
+/// Values of one `[in]`.
+const MOST_VALUES: usize = 100;
+
+/// What steers a list. A field of such a name is filtered as `limit[eq]=…`.
+const CONTROLS: &[&str] = &[
+    "filter", "sort", "limit", "cursor", "fields", "expand", "count", "search",
+];
+/// What steers an answer that is one record.
+const SELECTS: &[&str] = &["fields", "expand"];
+const OPS: &[(&str, PlainOp)] = &[
+    ("eq", PlainOp::Eq),
+    ("ne", PlainOp::Ne),
+    ("lt", PlainOp::Lt),
+    ("lte", PlainOp::Lte),
+    ("gt", PlainOp::Gt),
+    ("gte", PlainOp::Gte),
+    ("in", PlainOp::In),
+];
+
+/// The list that a query string asks for.
+pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List> {
+    let mut list = List {
+        model: model.id,
+        filter: None,
+        plain: Vec::new(),
+        sort: Vec::new(),
+        limit: None,
+        cursor: None,
+        select: Select::default(),
+        count: false,
+    };
+    let mut once = Once::default();
+    for parameter in parameters(query)? {
+        let (name, value) = parameter?;
+        match &*name {
+            "filter" => {
+                once.take("filter")?;
+                list.filter = Some(filled("filter", &value, Code::BadFilter)?.to_owned());
+            }
+            "sort" => {
+                once.take("sort")?;
+                list.sort = sort(filled("sort", &value, Code::BadSort)?)?;
+            }
+            "limit" => {
+                once.take("limit")?;
+                list.limit = Some(page(&value, app.settings.limits.page)?);
+            }
+            "cursor" => {
+                once.take("cursor")?;
+                list.cursor = Some(cursor(&value)?);
+            }
+            "fields" => {
+                once.take("fields")?;
+                list.select.fields = Some(fields(&value)?);
+            }
+            "expand" => {
+                once.take("expand")?;
+                list.select.expand = expand::parse(&value, &app.settings.limits)?;
+            }
+            "count" => {
+                once.take("count")?;
+                list.count = count(&value)?;
+            }
+            "search" => {
+                return Err(bad("search is not built yet: use filter."));
+            }
+            _ => plain(&mut list.plain, &name, value, model)?,
+        }
+    }
+    Ok(list)
+}
+
+/// What an answer that is one record shall hold: `fields` and `expand`, and nothing else.
+pub fn parse_select(query: Option<&str>, model: &Model, app: &App) -> Result<Select> {
+    let mut select = Select::default();
+    let mut once = Once::default();
+    for parameter in parameters(query)? {
+        let (name, value) = parameter?;
+        match &*name {
+            "fields" => {
+                once.take("fields")?;
+                select.fields = Some(fields(&value)?);
+            }
+            "expand" => {
+                once.take("expand")?;
+                select.expand = expand::parse(&value, &app.settings.limits)?;
+            }
+            name if CONTROLS.contains(&name) || model.field_named(name).is_some() => {
+                return Err(Problem::new(
+                    Code::UnknownParameter,
+                    format!("{name} belongs to lists; there are fields and expand here."),
+                ));
+            }
+            name => return Err(unknown(name, SELECTS.iter().copied())),
+        }
+    }
+    Ok(select)
+}
+
+/// Where no parameter is taken.
+pub fn parse_nothing(query: Option<&str>) -> Result<()> {
+    match parameters(query)?.next() {
+        None => Ok(()),
+        Some(parameter) => {
+            let (name, _) = parameter?;
+            Err(Problem::new(
+                Code::UnknownParameter,
+                format!(
+                    "{} is not known: no parameters are taken here.",
+                    shown(&name)
+                ),
+            ))
+        }
+    }
+}
+
+type Parameter<'q> = Result<(Cow<'q, str>, Cow<'q, str>)>;
+
+fn parameters(query: Option<&str>) -> Result<impl Iterator<Item = Parameter<'_>>> {
+    let query = query.unwrap_or_default();
+    if query.len() > MOST_BYTES {
+        return Err(Problem::new(
+            Code::QueryTooLong,
+            format!(
+                "The query string has {} bytes; {MOST_BYTES} are allowed.",
+                query.len()
+            ),
+        )
+        .limited("query", MOST_BYTES as u64));
+    }
+    Ok(query.split('&').filter(|p| !p.is_empty()).map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        Ok((decode::parameter(name)?, decode::parameter(value)?))
+    }))
+}
+
+/// Which control parameters were there already: two of one name have no meaning that all readers would agree on.
+#[derive(Default)]
+struct Once(Vec<&'static str>);
+
+impl Once {
+    fn take(&mut self, name: &'static str) -> Result<()> {
+        if self.0.contains(&name) {
+            return Err(bad(format!("{name} is there twice.")));
+        }
+        self.0.push(name);
+        Ok(())
+    }
+}
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(Code::BadParameter, detail)
+}
+
+fn filled<'v>(name: &str, value: &'v str, code: Code) -> Result<&'v str> {
+    if value.is_empty() {
+        return Err(Problem::new(code, format!("{name} is empty.")));
+    }
+    Ok(value)
+}
+
+fn page(value: &str, most: u32) -> Result<u32> {
+    let limit = whole(value).ok_or_else(|| {
+        bad(format!(
+            "limit={} is not a whole number from 1 to {most}.",
+            shown(value)
+        ))
+    })?;
+    match u32::try_from(limit) {
+        Ok(0) => Err(bad(format!("limit is from 1 to {most}."))),
+        Ok(limit) if limit <= most => Ok(limit),
+        _ => Err(Problem::new(
+            Code::PageTooLarge,
+            format!("A page holds {most} records at most."),
+        )
+        .limited("limits.page", u64::from(most))),
+    }
+}
+
+/// Digits only, and as many as anybody could mean; what is larger than any number is the largest.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(text.parse().unwrap_or(u64::MAX))
+}
+
+fn cursor(value: &str) -> Result<String> {
+    if value.is_empty() || value.len() > MOST_CURSOR {
+        return Err(Problem::new(
+            Code::BadCursor,
+            "This is not a cursor that was answered as next_cursor.",
+        ));
+    }
+    Ok(value.to_owned())
+}
+
+fn count(value: &str) -> Result<bool> {
+    match value {
+        "exact" => Ok(true),
+        "estimated" => Err(bad("count=estimated is not built yet: use count=exact.")),
+        _ => Err(bad(format!("count={} is not exact.", shown(value)))),
+    }
+}
+
+fn fields(value: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for name in value.split(',') {
+        if names.len() == MOST_FIELDS {
+            return Err(Problem::new(
+                Code::BadFields,
+                format!("At most {MOST_FIELDS} fields can be named."),
+            ));
+        }
+        if !is_name(name) {
+            return Err(Problem::new(
+                Code::BadFields,
+                match name {
+                    "" => "A name is empty: fields=id,name.".to_owned(),
+                    name => format!("{} is not a field's name.", shown(name)),
+                },
+            ));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+fn sort(value: &str) -> Result<Vec<SortTerm>> {
+    let mut terms = Vec::new();
+    for term in value.split(',') {
+        push_sort(&mut terms, term)?;
+    }
+    Ok(terms)
+}
+
+/// `-price` or `category.name`.
+pub(super) fn push_sort(terms: &mut Vec<SortTerm>, term: &str) -> Result<()> {
+    let wrong = |detail: String| Problem::new(Code::BadSort, detail);
+    if terms.len() == MOST_SORTS {
+        return Err(wrong(format!(
+            "At most {MOST_SORTS} fields can be sorted by."
+        )));
+    }
+    let (descending, path) = match term.strip_prefix('-') {
+        Some(path) => (true, path),
+        None => (false, term),
+    };
+    let names: Vec<String> = path
+        .split('.')
+        .take(MOST_HOPS + 1)
+        .map(str::to_owned)
+        .collect();
+    if names.len() > MOST_HOPS {
+        return Err(wrong("The path of a sort term is too long.".to_owned()));
+    }
+    if !names.iter().all(|name| is_name(name)) {
+        return Err(wrong(match term {
+            "" => "A term is empty: sort=-price,name.".to_owned(),
+            term => format!("{} is not a field or a path of relations.", shown(term)),
+        }));
+    }
+    if terms.iter().any(|t| t.path == names) {
+        return Err(wrong(format!("{} is there twice.", shown(path))));
+    }
+    terms.push(SortTerm {
+        path: names,
+        descending,
+    });
+    Ok(())
+}
+
+/// Whether a text could be a name at all; longer ones than any name are not worth looking up.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= 64
+        && bytes
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// `status=active` or `price[lte]=100`.
+fn plain(
+    filters: &mut Vec<PlainFilter>,
+    parameter: &str,
+    value: Cow<'_, str>,
+    model: &Model,
+) -> Result<()> {
+    let (name, op) = match parameter.split_once('[') {
+        None => (parameter, PlainOp::Eq),
+        Some((name, rest)) => {
+            let known = |op: &str| OPS.iter().find(|(name, _)| *name == op);
+            match rest.strip_suffix(']').and_then(known) {
+                Some((_, op)) => (name, *op),
+                None => {
+                    return Err(bad(format!(
+                        "{} is not understood: the comparisons are [eq], [ne], [lt], [lte], [gt], [gte] and [in].",
+                        shown(parameter)
+                    )));
+                }
+            }
+        }
+    };
+    if model.field_named(name).is_none() {
+        return Err(unknown_filter(name, model));
+    }
+    let earlier = filters.iter_mut().find(|f| f.field == name && f.op == op);
+    match earlier {
+        None => filters.push(PlainFilter {
+            field: name.to_owned(),
+            op,
+            values: vec![value.into_owned()],
+        }),
+        Some(filter) if op == PlainOp::In => {
+            if filter.values.len() == MOST_VALUES {
+                return Err(bad(format!(
+                    "{name}[in] takes {MOST_VALUES} values at most."
+                )));
+            }
+            filter.values.push(value.into_owned());
+        }
+        Some(_) => {
+            return Err(bad(format!(
+                "{} is there twice; for one of several values repeat {name}[in].",
+                shown(parameter)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn unknown_filter(name: &str, model: &Model) -> Problem {
+    if name.contains('.') {
+        return Problem::new(
+            Code::UnknownParameter,
+            format!(
+                "{} leads over a relation: use filter, as in filter=category.name == 'x'.",
+                shown(name)
+            ),
+        );
+    }
+    if model.open {
+        let detail = format!(
+            "{} is not declared on {}: undeclared fields are compared with filter.",
+            shown(name),
+            model.full_name()
+        );
+        let fields = model.fields.iter().map(|f| f.name.as_str());
+        if nearest(name, CONTROLS.iter().copied().chain(fields)).is_none() {
+            return Problem::new(Code::UnknownParameter, detail);
+        }
+    }
+    let fields = model.fields.iter().map(|f| f.name.as_str());
+    unknown(name, CONTROLS.iter().copied().chain(fields))
+}
+
+fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clone) -> Problem {
+    let said = shown(name);
+    let detail = match nearest(name, known.clone()) {
+        Some(near) => format!("{said} is not known; did you mean {near}?"),
+        None => {
+            let names: Vec<&str> = known.collect();
+            format!("{said} is not known; there are {}.", names.join(", "))
+        }
+    };
+    Problem::new(Code::UnknownParameter, detail)
+}
