@@ -281,6 +281,30 @@ async fn a_session_that_began_with_the_old_password_does_not_outlive_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nor_when_both_happen_at_the_same_moment() {
+    on_each_store(async |app| {
+        let ada = app.register("ada@example.com").await.id;
+        let sql = app.sql();
+        for round in 0..40 {
+            let old = format!("hash {round}");
+            app.run(vec![sql.put_password(ada, &old, 0)]).await;
+            let session = app.auth.new_session(ada, None).unwrap();
+            let start = vec![sql.start_session_with(&session, &old)];
+            let change = vec![
+                sql.change_password(ada, &old, "new", 1),
+                sql.revoke_all(ada, None, 1),
+            ];
+            let (started, changed) = tokio::join!(app.auth.write(start), app.auth.write(change));
+            changed.unwrap();
+            let row = app.captured(sql.session(session.id)).await;
+            let alive = row.last().is_some_and(spec::Value::is_null);
+            assert!(!alive, "round {round}: {started:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_changes_of_one_password_at_once_leave_one_of_them() {
     on_each_store(async |app| {
         let ada = app.register("ada@example.com").await;
