@@ -30,6 +30,7 @@ impl Run<'_> {
             now: self.now,
             dialect: self.engine.store.dialect(),
             model,
+            registers: false,
         }
     }
 
@@ -243,7 +244,10 @@ impl Judge {
             return Err(Problem::invalid(errors));
         }
 
-        let rule = access::rule(model, Verb::Create, self.caller());
+        let rule = match self.registers {
+            true => Rule::Allow,
+            false => access::rule(model, Verb::Create, self.caller()),
+        };
         let mut guards = Vec::new();
         if traverses(&rule) {
             guards.push(rule);

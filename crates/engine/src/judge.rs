@@ -23,6 +23,8 @@ pub struct Judge {
     pub now: i64,
     pub dialect: Dialect,
     pub model: ModelId,
+    /// Whether the record to create is the caller's own account: the create rule has nobody to ask about.
+    pub registers: bool,
 }
 
 /// A question about the stored record: its answer is computed, or it was asked with the record.

@@ -24,6 +24,7 @@ mod judge;
 mod merge;
 mod read;
 mod record;
+mod register;
 mod update;
 
 pub use answer::{Answer, Executed, Outcome, Stages};

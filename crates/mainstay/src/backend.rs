@@ -1,6 +1,8 @@
 //! An app on its database, without HTTP: what commands work with, and what a server serves.
 
 use crate::database::{Database, Role};
+use crate::users::Users;
+use auth::Auth;
 use engine::Engine;
 use spec::schema::Schema;
 use spec::{App, Problem};
@@ -25,6 +27,7 @@ pub enum StartError {
     /// The tables are not what the app needs.
     Tables(Plan),
     Problem(Problem),
+    Accounts(auth::StartError),
     Io(std::io::Error),
 }
 
@@ -48,6 +51,21 @@ impl Backend {
         Ok(Backend { store, engine })
     }
 
+    /// The app's accounts. The tables must be there.
+    pub async fn accounts(&self, secret: &[u8]) -> Result<Arc<Auth>, StartError> {
+        let app = self.engine.app();
+        let door = Arc::new(Users::new(Arc::clone(&self.engine)));
+        let auth = Auth::new(
+            Arc::clone(&self.store),
+            door,
+            &app.settings.name,
+            app.settings.auth.clone(),
+            secret,
+        )
+        .await;
+        auth.map(Arc::new).map_err(StartError::Accounts)
+    }
+
     /// Brings the tables up to date as far as `allow` goes; the plan that ran (or nothing to do).
     pub async fn migrate(&self, app: &App, allow: Allow) -> Result<Applied, StartError> {
         self.store
@@ -59,7 +77,9 @@ impl Backend {
 
 /// Every table that an app needs, the private ones included.
 pub fn schema(app: &App) -> Schema {
-    plan::schema::schema(app)
+    let mut schema = plan::schema::schema(app);
+    schema.tables.extend(auth::tables());
+    schema
 }
 
 impl From<StoreError> for StartError {
@@ -73,6 +93,7 @@ impl std::fmt::Display for StartError {
         match self {
             StartError::Database { shown, error } => write!(f, "{shown}: {error}"),
             StartError::Problem(problem) => write!(f, "{problem}"),
+            StartError::Accounts(error) => write!(f, "{error}"),
             StartError::Io(error) => write!(f, "{error}"),
             StartError::Tables(plan) => {
                 writeln!(f, "the database is not what the app needs:")?;

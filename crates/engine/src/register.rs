@@ -1,0 +1,53 @@
+//! A record that comes with its own principal: a user who registers. The one write that no create rule
+//! decides, for before it there is nobody to decide about; everything else binds it as any write of theirs.
+
+use crate::answer::{Answer, Outcome, Stages};
+use crate::execute::{Engine, Run};
+use crate::input;
+use plan::operation::Select;
+use spec::problem::Result;
+use spec::statement::{Step, Written};
+use spec::{App, ModelId, Principal, Problem, Value};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Engine {
+    /// Creates the record that `principal` will be, under their own id, with private rows in the same
+    /// transaction. Which fields they may give is for the fields' write rules to say.
+    pub async fn register(
+        &self,
+        app: &Arc<App>,
+        model: ModelId,
+        principal: &Principal,
+        body: &[u8],
+        private: Vec<Step>,
+    ) -> Result<Answer> {
+        let id = principal
+            .id
+            .ok_or_else(|| Problem::internal("nobody can register as nobody"))?;
+        let mut run = Run {
+            engine: self,
+            app,
+            principal,
+            now: spec::time::now_micros(),
+            deadline: Instant::now() + app.settings.limits.query_time,
+            stages: Stages::default(),
+        };
+        let mut judge = run.judge(model);
+        judge.registers = true;
+        let input = input::read(judge.model(), body, &app.settings.limits)?;
+        let unreadable = run.unreadable(&judge, &input.fields).await?;
+        let mut draft = judge.draft(&input, Some(&Value::Uuid(id)), &unreadable)?;
+        draft.steps.extend(private);
+        match self.store().write(draft.steps, run.deadline).await {
+            Ok(Written::Done(_)) => {
+                run.show(&judge, &draft.record, &Select::default(), Outcome::Created)
+                    .await
+            }
+            Ok(Written::Missed { step }) => Err(Problem::internal(format!(
+                "step {step} of a registration missed"
+            ))),
+            Err(error) => Err(run.write_problem(&judge, &draft.record, error).await),
+        }
+    }
+}

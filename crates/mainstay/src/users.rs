@@ -1,0 +1,131 @@
+//! The accounts' way to `auth.users`: through the one door, like everybody's.
+
+use auth::{Answer as Later, UserAccount, UserDoor, UserRecord};
+use bytes::Bytes;
+use engine::{Answer, Engine};
+use plan::operation::{List, One, Operation, PlainFilter, PlainOp, Select};
+use spec::problem::Result;
+use spec::statement::Step;
+use spec::{Code, ModelId, Principal, Problem, Uuid};
+use std::sync::Arc;
+
+/// [`UserDoor`] by the engine.
+pub struct Users {
+    engine: Arc<Engine>,
+}
+
+impl Users {
+    pub fn new(engine: Arc<Engine>) -> Users {
+        Users { engine }
+    }
+
+    async fn account(&self, field: &str, value: String) -> Result<Option<UserAccount>> {
+        let app = self.engine.app();
+        let list = List {
+            model: users(&app)?,
+            filter: None,
+            plain: vec![PlainFilter {
+                field: field.to_owned(),
+                op: PlainOp::Eq,
+                values: vec![value],
+            }],
+            sort: Vec::new(),
+            limit: Some(1),
+            cursor: None,
+            select: Select {
+                fields: Some(
+                    ["id", "email", "verified", "suspended"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                ),
+                expand: Vec::new(),
+            },
+            count: false,
+        };
+        let done = self
+            .engine
+            .execute_on(
+                &app,
+                &Principal::system(),
+                Operation::List(list),
+                Vec::new(),
+            )
+            .await;
+        let answer = done.result?;
+        let page: serde_json::Value = serde_json::from_slice(answer.body().unwrap_or(b"null"))
+            .map_err(|e| Problem::internal(format!("a page of users: {e}")))?;
+        Ok(page["data"].get(0).and_then(account_of))
+    }
+}
+
+fn account_of(user: &serde_json::Value) -> Option<UserAccount> {
+    Some(UserAccount {
+        id: user["id"].as_str()?.parse().ok()?,
+        email: user["email"].as_str()?.into(),
+        verified: user["verified"].as_bool()?,
+        suspended: user["suspended"].as_bool()?,
+    })
+}
+
+fn users(app: &spec::App) -> Result<ModelId> {
+    app.model_named("auth.users")
+        .map(|m| m.id)
+        .ok_or_else(|| Problem::internal("the app has no auth.users"))
+}
+
+impl UserDoor for Users {
+    fn register(&self, body: Bytes, id: Uuid, private: Vec<Step>) -> Later<'_, UserRecord> {
+        Box::pin(async move {
+            let app = self.engine.app();
+            let model = users(&app)?;
+            let principal = Principal::user(id, None, Arc::from([]));
+            let answer = self
+                .engine
+                .register(&app, model, &principal, &body, private)
+                .await?;
+            let account = self
+                .account("id", id.to_string())
+                .await?
+                .ok_or_else(|| Problem::internal("a user who has just registered is not there"))?;
+            let json = match answer {
+                Answer::Record { body, .. } => Bytes::from(body),
+                // An app may keep its users from reading themselves; then there is the id to show, no more.
+                Answer::Page { .. } | Answer::Done { .. } => bare(id),
+            };
+            Ok(UserRecord { account, json })
+        })
+    }
+
+    fn user_by_email<'a>(&'a self, email: &'a str) -> Later<'a, Option<UserAccount>> {
+        Box::pin(self.account("email", email.to_owned()))
+    }
+
+    fn user(&self, id: Uuid) -> Later<'_, Option<UserAccount>> {
+        Box::pin(self.account("id", id.to_string()))
+    }
+
+    fn user_json<'a>(&'a self, id: Uuid, principal: &'a Principal) -> Later<'a, Bytes> {
+        Box::pin(async move {
+            let app = self.engine.app();
+            let one = One {
+                model: users(&app)?,
+                id: id.to_string(),
+                select: Select::default(),
+            };
+            let done = self
+                .engine
+                .execute_on(&app, principal, Operation::One(one), Vec::new())
+                .await;
+            match done.result {
+                Ok(Answer::Record { body, .. }) => Ok(Bytes::from(body)),
+                Ok(_) => Ok(bare(id)),
+                Err(problem) if problem.code == Code::NotFound => Ok(bare(id)),
+                Err(problem) => Err(problem),
+            }
+        })
+    }
+}
+
+fn bare(id: Uuid) -> Bytes {
+    Bytes::from(format!("{{\"id\":\"{}\"}}", id.hyphenated()))
+}
