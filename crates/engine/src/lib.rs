@@ -17,6 +17,7 @@ mod delete;
 mod etag;
 mod execute;
 mod expand;
+mod explain;
 mod fault;
 mod import;
 mod input;
@@ -29,5 +30,6 @@ mod update;
 
 pub use answer::{Answer, Executed, Outcome, Stages};
 pub use execute::Engine;
+pub use explain::{About, Evaluated, Explanation, evaluate, value_text};
 pub use fault::problem_of;
 pub use import::Imported;

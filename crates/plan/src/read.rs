@@ -55,7 +55,12 @@ impl<'a> Planner<'a> {
             rule @ Rule::When(_) => Some((field, rule)),
             Rule::Allow | Rule::Deny => None,
         };
-        model.fields.iter().filter(|f| !f.hidden).filter_map(guarded).collect()
+        model
+            .fields
+            .iter()
+            .filter(|f| !f.hidden)
+            .filter_map(guarded)
+            .collect()
     }
 
     /// One record by its key. It captures the version, then whether each of [`Planner::guarded`] is seen:
@@ -69,12 +74,16 @@ impl<'a> Planner<'a> {
         let mut sql = Sql::new(self.dialect);
         let mut piece = self.selects().record(&mut sql, want, "t")?;
         piece.add("t.\"version\"");
-        piece.outputs.push(Output::Captured { ty: ColumnType::Int });
+        piece.outputs.push(Output::Captured {
+            ty: ColumnType::Int,
+        });
         for (_, rule) in self.guarded(model) {
             let (condition, done) = sql.aside(|sql| self.rules(model, "t").rule(sql, &rule));
             done?;
             piece.add(&format!("({condition}) IS TRUE"));
-            piece.outputs.push(Output::Captured { ty: ColumnType::Bool });
+            piece.outputs.push(Output::Captured {
+                ty: ColumnType::Bool,
+            });
         }
         sql.push("SELECT ").push(piece.list()).push(" FROM ");
         sql.table(model).push(" t").push(&piece.joins);

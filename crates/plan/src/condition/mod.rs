@@ -33,6 +33,14 @@ pub enum Eyes<'a> {
     Caller(Caller<'a>),
 }
 
+/// A folded expression about a row called `t`, as a bare condition: for `mainstay eval`, and to prove at load
+/// time that a rule has its SQL.
+pub fn condition_of(app: &App, dialect: Dialect, model: ModelId, expr: &Expr) -> Result<Sql> {
+    let mut sql = Sql::new(dialect);
+    Conditions::new(app, model, "t", Eyes::Rule).holds(&mut sql, expr)?;
+    Ok(sql)
+}
+
 /// Compiles expressions about one row, which the surrounding statement calls `this`.
 pub struct Conditions<'a> {
     app: &'a App,
