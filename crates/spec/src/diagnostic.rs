@@ -148,14 +148,21 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -
         || (String::new(), ""),
         |source| (source.path.display().to_string(), source.text.as_str()),
     );
-    let mut annotation = AnnotationKind::Primary.span(range(text, diagnostic.span));
+    let marked = range(text, diagnostic.span);
+    // Only the lines that are shown: the renderer copies all it is given, for each mistake.
+    let first = text[..marked.start].rfind('\n').map_or(0, |at| at + 1);
+    let last = text[marked.end..]
+        .find('\n')
+        .map_or(text.len(), |at| marked.end + at);
+    let line = text[..first].matches('\n').count() + 1;
+    let mut annotation = AnnotationKind::Primary.span(marked.start - first..marked.end - first);
     if let Some(label) = &diagnostic.label {
         annotation = annotation.label(label.as_str());
     }
     let mut group = title.element(
-        Snippet::source(text)
+        Snippet::source(&text[first..last])
             .path(path)
-            .line_start(1)
+            .line_start(line)
             .annotation(annotation),
     );
     if let Some(help) = &diagnostic.help {
@@ -166,14 +173,11 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -
 
 /// What `check --format json` prints: an object for each, with places both in bytes and for people.
 pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<serde_json::Value> {
-    let place = |file, byte| {
-        let position = sources.position(file, byte);
-        json!({ "line": position.line, "column": position.column, "byte": byte })
-    };
     diagnostics
         .iter()
         .map(|d| {
             let start = sources.position(d.file, d.span.start);
+            let end = sources.position(d.file, d.span.end);
             json!({
                 "severity": d.severity.name(),
                 "code": d.code,
@@ -184,7 +188,7 @@ pub fn to_json(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<serde_json:
                 "line": start.line,
                 "column": start.column,
                 "byte": d.span.start,
-                "end": place(d.file, d.span.end),
+                "end": { "line": end.line, "column": end.column, "byte": d.span.end },
             })
         })
         .collect()

@@ -2,7 +2,7 @@
 //! probably not what somebody meant.
 
 use super::declare::{FieldDecl, ModelDecl, ModuleDecl};
-use super::report::Report;
+use super::report::{Located, Report};
 use super::resolve;
 use crate::model::{App, Field, Model, Rule};
 
@@ -56,14 +56,16 @@ fn declared<'a>(
     })
 }
 
-fn is_denied(rule: &Rule) -> bool {
-    matches!(rule, Rule::Deny)
+/// What was said, not what became of it: a rule with a mistake denies too, and is not meant to.
+fn is_denied(said: &Option<Located<String>>) -> bool {
+    said.as_ref()
+        .is_none_or(|text| text.value.trim() == "false")
 }
 
 fn unreachable(model: &Model, decl: &ModelDecl, report: &mut Report) {
-    let access = &model.access;
-    let denied = [&access.read, &access.create, &access.update, &access.delete];
-    if denied.into_iter().all(is_denied) {
+    let access = &decl.access;
+    let said = [&access.read, &access.create, &access.update, &access.delete];
+    if said.into_iter().all(is_denied) {
         report
             .warning(
                 decl.name.at,
@@ -81,15 +83,14 @@ fn unreachable(model: &Model, decl: &ModelDecl, report: &mut Report) {
 }
 
 fn unseen_writes(model: &Model, decl: &ModelDecl, report: &mut Report) {
-    let access = &model.access;
-    if !is_denied(&access.read) {
+    if !is_denied(&decl.access.read) {
         return;
     }
-    for (what, rule, text) in [
-        ("update", &access.update, &decl.access.update),
-        ("delete", &access.delete, &decl.access.delete),
+    for (what, said) in [
+        ("update", &decl.access.update),
+        ("delete", &decl.access.delete),
     ] {
-        if let (false, Some(text)) = (is_denied(rule), text) {
+        if let (false, Some(text)) = (is_denied(said), said) {
             report
                 .warning(
                     text.at,
@@ -106,15 +107,17 @@ fn unseen_writes(model: &Model, decl: &ModelDecl, report: &mut Report) {
 }
 
 fn uncreatable(model: &Model, decl: &ModelDecl, report: &mut Report) {
-    if is_denied(&model.access.create) {
+    if is_denied(&decl.access.create) {
         return;
     }
     for (made, field) in declared(model, decl) {
-        if is_denied(&made.write) && !made.optional && made.default.is_none() {
-            let at = field.write.as_ref().map_or(field.name.at, |write| write.at);
+        let Some(write) = field.write.as_ref().filter(|_| is_denied(&field.write)) else {
+            continue;
+        };
+        if !made.optional && field.default.is_none() {
             report
                 .warning(
-                    at,
+                    write.at,
                     "uncreatable",
                     format!(
                         "nobody can create a record: `{}` is required, and nobody may write it",

@@ -27,6 +27,10 @@ pub const CODES: &[Code] = &[
         "The file is not TOML. Nothing else is said about it until it is.",
     ),
     code("duplicate-key", "A key is there twice."),
+    code(
+        "more-mistakes",
+        "A file has more mistakes than are shown at a time.",
+    ),
     // Keys and values
     code("unknown-key", "A key that its table does not have."),
     code("missing-key", "A key that has to be there is not."),

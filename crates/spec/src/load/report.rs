@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, FileId, Severity};
 use crate::expr::Span;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// A place in one of the app's files.
@@ -43,6 +43,22 @@ pub(super) struct Report {
     /// Files whose TOML does not parse. What was recovered from them tells other files which names
     /// exist, but complaints about it would be about our guesses, not about what somebody wrote.
     muted: HashSet<FileId>,
+    errors: usize,
+    by_file: HashMap<FileId, Count>,
+    /// Where what is not kept is written.
+    spare: Option<Diagnostic>,
+}
+
+/// How much is said about one file. Nobody mends more at a time, and a file of a megabyte can hold
+/// some hundred thousand mistakes.
+const MAX_SHOWN: usize = 200;
+
+#[derive(Debug, Default)]
+struct Count {
+    shown: usize,
+    /// How many are not, and where the first of them is.
+    beyond: usize,
+    first: Option<At>,
 }
 
 impl Report {
@@ -71,8 +87,7 @@ impl Report {
         code: &'static str,
         message: String,
     ) -> &mut Diagnostic {
-        let place = self.diagnostics.len();
-        self.diagnostics.push(Diagnostic {
+        let diagnostic = Diagnostic {
             severity,
             code,
             message,
@@ -80,8 +95,26 @@ impl Report {
             help: None,
             file: at.file,
             span: at.span,
-        });
+        };
+        self.errors += usize::from(diagnostic.is_error());
+        let count = self.by_file.entry(at.file).or_default();
+        if count.shown == MAX_SHOWN {
+            count.beyond += 1;
+            count.first.get_or_insert(at);
+            return self.spare.insert(diagnostic);
+        }
+        count.shown += 1;
+        let place = self.diagnostics.len();
+        self.diagnostics.push(diagnostic);
         &mut self.diagnostics[place]
+    }
+
+    /// Whether anything more about this file would be shown: the search for words that could have been
+    /// meant costs more than all the rest.
+    pub fn is_full(&self, file: FileId) -> bool {
+        self.by_file
+            .get(&file)
+            .is_some_and(|count| count.shown == MAX_SHOWN)
     }
 
     /// From now on nothing more is said about this file.
@@ -90,7 +123,7 @@ impl Report {
     }
 
     pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(Diagnostic::is_error)
+        self.errors > 0
     }
 
     /// What to show: muted files show only why they do not parse.
@@ -98,6 +131,18 @@ impl Report {
         let muted = &self.muted;
         self.diagnostics
             .retain(|d| d.code == super::walk::SYNTAX || !muted.contains(&d.file));
+        for count in self.by_file.values() {
+            let Some(at) = count.first else { continue };
+            self.diagnostics.push(Diagnostic {
+                severity: Severity::Error,
+                code: "more-mistakes",
+                message: format!("there are {} more mistakes in this file", count.beyond),
+                label: None,
+                help: Some("mend those that are shown first".to_owned()),
+                file: at.file,
+                span: at.span,
+            });
+        }
         crate::diagnostic::sort(&mut self.diagnostics);
         self.diagnostics.dedup();
         self.diagnostics

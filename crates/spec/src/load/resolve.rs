@@ -257,10 +257,12 @@ impl Resolver<'_> {
         let (target_module, model) = to.value.split_once('.').unwrap_or((module, &to.value));
         let has_module = self.modules.iter().any(|m| m.name == target_module);
         let bare = !to.value.contains('.');
-        // As each would be written here.
+        // As each would be written here; not looked for where it would not be shown.
+        let shown = !self.report.is_full(to.at.file);
         let mut known: Vec<String> = self
             .targets
             .keys()
+            .filter(|_| shown)
             .map(|(m, name)| match *m == module {
                 true => (*name).to_owned(),
                 false => format!("{m}.{name}"),

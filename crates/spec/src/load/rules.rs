@@ -244,7 +244,7 @@ impl Compiler<'_> {
                     at,
                     "bad-default",
                     format!(
-                        "this default {why}, which is more or less than `{}` takes",
+                        "this default {why}, and `{}` does not take that",
                         field.name
                     ),
                 )

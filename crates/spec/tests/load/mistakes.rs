@@ -65,7 +65,7 @@ fn write(table: &str, cases: &[Case]) {
         if let Some(heading) = &case.heading {
             let _ = writeln!(text, "## {heading}\n");
         }
-        let _ = write!(text, "--- {}\n{}", case.path, case.text);
+        let _ = writeln!(text, "--- {}\n{}", case.path, case.text.trim_end());
         for said in &case.said {
             let _ = writeln!(text, ">>> {said}");
         }
@@ -132,6 +132,7 @@ fn every_mistake_is_named_where_it_is() {
 #[test]
 fn every_code_is_listed_and_met() {
     let elsewhere = [
+        "more-mistakes",
         "unreadable-file",
         "unread-file",
         "too-many",
@@ -186,4 +187,19 @@ fn there_is_an_end_to_fields_and_models() {
         assert!(said[0].starts_with(&format!("{SHOP}:{line}:")), "{said:?}");
         assert!(said[0].contains("too-many"), "{said:?}");
     }
+}
+
+#[test]
+fn a_file_is_not_reported_without_end() {
+    let fields: String = (0..400)
+        .map(|n| format!("f{n} = {{ type = \"relation\", to = \"nothing\" }}\n"))
+        .collect();
+    let text = format!("[models.a.fields]\n{fields}\n[models.a.access]\nread = \"true\"\n");
+    let loaded = load_texts(&[(SHOP, &text)]);
+    let said = lines(&loaded.diagnostics, &loaded.sources);
+    assert_eq!(said.len(), 201);
+    assert_eq!(
+        said[200],
+        format!("{SHOP}:202:34 more-mistakes there are 200 more mistakes in this file")
+    );
 }
