@@ -6,14 +6,12 @@ use super::declare::{FieldDecl, ModelDecl, ModuleDecl, TypeDecl};
 use super::names;
 use super::report::{At, Located, Report};
 use super::walk::list;
-use crate::expr::Expr;
 use crate::model::{
     Access, Field, FieldId, Inverse, KeyKind, Model, ModelId, Module, ModuleId, OnDelete, Rule,
 };
 use crate::nearest::nearest;
 use crate::types::FieldType;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 /// What fits the ids, with room to spare; an app of this size is several apps.
 const MAX_MODELS: usize = 2_000;
@@ -363,7 +361,7 @@ impl Resolver<'_> {
     /// Relations seen from their targets: inside a module only.
     fn inverses(&mut self, models: &mut [Model]) {
         let modules = self.modules;
-        for (referring, (_, module, decl)) in in_order(modules).enumerate() {
+        for (referring, (_, _, decl)) in in_order(modules).enumerate() {
             for field in &decl.fields {
                 let Some(TypeDecl::Relation { inverse: said, .. }) = &field.ty else {
                     continue;
@@ -384,7 +382,6 @@ impl Resolver<'_> {
                     name,
                     at,
                     said.is_some(),
-                    module,
                     decl,
                     field,
                     &models[target],
@@ -410,7 +407,6 @@ impl Resolver<'_> {
         name: &str,
         at: At,
         said: bool,
-        module: &ModuleDecl,
         decl: &ModelDecl,
         field: &FieldDecl,
         target: &Model,
@@ -451,7 +447,6 @@ impl Resolver<'_> {
             return false;
         };
         let free = format!("{}_{}", field.name.value, decl.name.value);
-        let _ = module;
         self.report.error(at, code, message).help(format!(
             "say what it is called from there: `inverse = \"{free}\"`"
         ));
@@ -493,7 +488,6 @@ fn system(name: &str, ty: FieldType, hidden: bool) -> Field {
 }
 
 fn declared(decl: &FieldDecl, ty: FieldType) -> Field {
-    let none: Option<Arc<Expr>> = None;
     Field {
         id: FieldId(0),
         name: decl.name.value.clone(),
@@ -504,8 +498,8 @@ fn declared(decl: &FieldDecl, ty: FieldType) -> Field {
         immutable: decl.immutable,
         system: false,
         hidden: false,
-        default: none.clone(),
-        check: none,
+        default: None,
+        check: None,
         read: Rule::Allow,
         write: Rule::Allow,
     }
