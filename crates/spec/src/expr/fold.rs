@@ -306,6 +306,7 @@ impl Folder<'_> {
         let mut decided = false;
         for item in items {
             let item = self.fold(item, true);
+            changed |= matches!(item, Cow::Owned(_));
             if let Some(value) = literal(&item) {
                 if (*value == Value::Bool(true)) == and {
                     changed = true;
@@ -314,17 +315,13 @@ impl Folder<'_> {
                 decided = true;
                 break;
             }
-            changed |= matches!(item, Cow::Owned(_));
-            match item {
-                Cow::Owned(Expr {
-                    kind: ExprKind::And(inner),
-                    ..
-                }) if and => kept.extend(inner.into_iter().map(Cow::Owned)),
-                Cow::Owned(Expr {
-                    kind: ExprKind::Or(inner),
-                    ..
-                }) if !and => kept.extend(inner.into_iter().map(Cow::Owned)),
-                item => kept.push(item),
+            // One of the same kind inside (an unrolled quantifier, say) is taken apart.
+            match (&item.kind, and) {
+                (ExprKind::And(inner), true) | (ExprKind::Or(inner), false) => {
+                    changed = true;
+                    kept.extend(inner.iter().cloned().map(Cow::Owned));
+                }
+                _ => kept.push(item),
             }
         }
         let constant = |value| Expr::literal(Value::Bool(value), Type::Bool, expr.span);

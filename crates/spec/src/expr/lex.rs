@@ -119,6 +119,14 @@ impl<'a> Lexer<'a> {
         });
     }
 
+    /// CEL, but not of the subset.
+    fn unsupported(&mut self, start: usize, message: &str, help: &str) {
+        self.error(start, message, help);
+        if let Some(error) = self.errors.last_mut() {
+            error.code = "expr-unsupported";
+        }
+    }
+
     fn while_byte(&mut self, test: impl Fn(u8) -> bool) {
         while self.byte(0).is_some_and(&test) {
             self.at += 1;
@@ -143,7 +151,7 @@ impl<'a> Lexer<'a> {
                 self.at += 1;
                 self.string(start, false);
                 self.tokens.pop();
-                self.error(start, "byte strings are not supported", "leave out the `b`");
+                self.unsupported(start, "byte strings are not supported", "leave out the `b`");
             }
             b'b' | b'B'
                 if matches!(self.byte(1), Some(b'r' | b'R'))
@@ -152,7 +160,7 @@ impl<'a> Lexer<'a> {
                 self.at += 2;
                 self.string(start, true);
                 self.tokens.pop();
-                self.error(start, "byte strings are not supported", "leave out the `b`");
+                self.unsupported(start, "byte strings are not supported", "leave out the `b`");
             }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                 self.while_byte(|b| b.is_ascii_alphanumeric() || b == b'_');
@@ -210,7 +218,7 @@ impl<'a> Lexer<'a> {
     fn integer(&mut self, start: usize) {
         if let Some(b'u' | b'U') = self.byte(0) {
             self.at += 1;
-            self.error(
+            self.unsupported(
                 start,
                 "there are no unsigned integers here",
                 "leave out the `u`",
@@ -246,7 +254,7 @@ impl<'a> Lexer<'a> {
                 "a single `|` means nothing",
                 "CEL writes `||` for or",
             ),
-            '`' => self.error(
+            '`' => self.unsupported(
                 start,
                 "names in backquotes are not supported",
                 "write a member with an unusual name as `['the name']`",
@@ -353,7 +361,7 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         match char::from_u32(code) {
-            Some('\0') => self.error(start, "U+0000 cannot be stored in a text", ""),
+            Some('\0') => self.unsupported(start, "U+0000 cannot be stored in a text", ""),
             Some(c) => value.push(c),
             None => self.error(start, format!("U+{code:X} is no character"), ""),
         }

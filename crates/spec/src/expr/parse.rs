@@ -96,6 +96,16 @@ fn fail_help<T>(span: Span, message: impl Into<String>, help: impl Into<String>)
     ))
 }
 
+/// CEL, but not of the subset.
+fn unsupported<T>(span: Span, message: &str, help: &str) -> Parsed<T> {
+    let error = ExprError::new("expr-unsupported", span, message);
+    Err(Box::new(if help.is_empty() {
+        error
+    } else {
+        error.help(help)
+    }))
+}
+
 impl<'a> Parser<'a> {
     fn peek(&self) -> &(Token, Span) {
         self.ahead(0)
@@ -312,8 +322,11 @@ impl<'a> Parser<'a> {
             (Token::Mark(mark @ ("!" | "-")), _) => *mark,
             _ => "",
         };
-        while !mark.is_empty() && self.is(mark) && !self.at_negative_number() {
-            self.advance();
+        // One minus belongs to the number behind it; of several (`--1`), none does.
+        if !self.at_negative_number() {
+            while !mark.is_empty() && self.is(mark) {
+                self.advance();
+            }
         }
         let behind = self.at;
         if (self.is("!") || self.is("-")) && !self.at_negative_number() {
@@ -349,7 +362,7 @@ impl<'a> Parser<'a> {
             if self.is(".") {
                 self.advance();
                 if self.is("?") {
-                    return fail_help(
+                    return unsupported(
                         self.span(),
                         "optional members (`.?`) are not supported",
                         "a path to nothing is null already",
@@ -376,7 +389,11 @@ impl<'a> Parser<'a> {
             } else if self.is("[") {
                 let open = self.advance();
                 if self.is("?") {
-                    return fail(self.span(), "optional indexes (`[?…]`) are not supported");
+                    return unsupported(
+                        self.span(),
+                        "optional indexes (`[?…]`) are not supported",
+                        "",
+                    );
                 }
                 let index = self.expr()?;
                 self.close("]", open)?;
@@ -416,6 +433,10 @@ impl<'a> Parser<'a> {
         let open = self.tokens[self.at - 1].1;
         let mut items = Vec::new();
         let mut height = 0;
+        // CEL reads `[,]` as an empty list with a trailing comma.
+        if close == "]" && self.is(",") && matches!(self.ahead(1).0, Token::Mark("]")) {
+            self.advance();
+        }
         if self.eat(close) {
             return Ok((items, height));
         }
@@ -469,12 +490,12 @@ impl<'a> Parser<'a> {
                 let (items, height) = self.list("]")?;
                 self.node(Kind::List(items), start, height + 1)
             }
-            Token::Mark("{") => fail_help(
+            Token::Mark("{") => unsupported(
                 self.span(),
                 "map literals are not supported",
                 "compare the members one by one",
             ),
-            Token::Mark(".") => fail_help(
+            Token::Mark(".") => unsupported(
                 self.span(),
                 "a leading dot is not supported",
                 "leave it out: bare names are the record's fields",
@@ -523,7 +544,7 @@ impl<'a> Parser<'a> {
         }
         let span = self.advance();
         if self.is("{") {
-            return fail(self.span(), "message literals are not supported");
+            return unsupported(self.span(), "message literals are not supported", "");
         }
         if !self.is("(") {
             return self.node(Kind::Name(Arc::from(word)), start, 1);
@@ -584,7 +605,7 @@ impl<'a> Parser<'a> {
         if token == Token::Double {
             let text = format!("{sign}{digits}");
             let Some(value) = text.parse::<f64>().ok().filter(|v| v.is_finite()) else {
-                return fail(whole, "this number is too large for a double");
+                return unsupported(whole, "this number is too large for a double", "");
             };
             let text = Arc::from(text);
             return self.node(Kind::Double { value, text }, start, 1);
