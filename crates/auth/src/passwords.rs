@@ -121,7 +121,7 @@ fn hasher() -> Argon2<'static> {
 fn overloaded() -> Problem {
     Problem::new(
         Code::Overloaded,
-        "Too many sign-ins at once; none of the password was looked at.",
+        "Too many passwords are being checked at once; this one was not looked at.",
     )
     .retry_after(Duration::from_secs(1))
 }
