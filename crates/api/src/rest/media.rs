@@ -2,9 +2,7 @@
 
 use crate::problem::Refusal;
 use http::HeaderMap;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
-};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
 use spec::{Code, Problem};
 
 type Result<T> = std::result::Result<T, Refusal>;

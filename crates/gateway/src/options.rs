@@ -1,0 +1,62 @@
+//! Bounds and behaviour of the edge.
+
+use crate::cors::Cors;
+use std::time::Duration;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub threads: Threads,
+    pub cors: Cors,
+    /// Who may read `/metrics`.
+    pub metrics: Exposure,
+    /// Connections at most; more wait to be accepted.
+    pub connections: u32,
+    /// Bytes of an address at most.
+    pub address: usize,
+    /// Bytes of all headers at most.
+    pub headers: usize,
+    /// From the first byte of a head to its end.
+    pub head_time: Duration,
+    /// From the end of a head to the end of its body.
+    pub body_time: Duration,
+    /// Between requests of one connection.
+    pub idle_time: Duration,
+    /// How long a client may take no byte of its answer.
+    pub write_time: Duration,
+    /// How long requests in flight may take when the server stops.
+    pub drain: Duration,
+}
+
+/// Where connections are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// On the runtime that called [`crate::serve`].
+    Shared,
+    /// On so many threads with a runtime each, so that a request never crosses threads.
+    Own(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposure {
+    /// Peers on this machine or a private network, not through a proxy.
+    Private,
+    Public,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            threads: Threads::Shared,
+            cors: Cors::Off,
+            metrics: Exposure::Private,
+            connections: 10_000,
+            address: 16 * 1024,
+            headers: 16 * 1024,
+            head_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(75),
+            write_time: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
