@@ -1,0 +1,203 @@
+//! An app on a database of its own, and its one door.
+
+use crate::actor;
+use crate::database::{self, Held, On};
+use crate::query::Query;
+use crate::reply::Reply;
+use bytes::Bytes;
+use engine::Engine;
+use plan::operation::{Create, Delete, One, Operation, Precondition, Replace, Select, Update};
+use serde_json::{Value as Json, json};
+use spec::{App, Model, ModelId, Principal};
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::Store;
+use store::migrate::{Allow, Applied};
+
+const SECRET: &[u8] = b"thirty-two bytes of test secret!";
+
+pub struct Fixture {
+    pub on: On,
+    pub app: Arc<App>,
+    pub engine: Arc<Engine>,
+    pub store: Arc<Store>,
+    held: Held,
+}
+
+/// Loads an app from one text: `## modules/shop/module.toml` begins a file, and what stands before the first
+/// such line is `mainstay.toml`.
+pub fn load(text: &str) -> Arc<App> {
+    let mut files: Vec<(PathBuf, String)> = vec![(PathBuf::from("mainstay.toml"), String::new())];
+    for line in text.lines() {
+        if let Some(path) = line.strip_prefix("## ") {
+            files.push((PathBuf::from(path.trim()), String::new()));
+        } else if let Some((_, text)) = files.last_mut() {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    let loaded = spec::load::load_sources(files);
+    match loaded.app {
+        Some(app) => Arc::new(app),
+        None => panic!("the app does not load: {:#?}\n{text}", loaded.diagnostics),
+    }
+}
+
+impl Fixture {
+    pub async fn open(on: On, app: &str) -> Fixture {
+        Fixture::with(on, load(app)).await
+    }
+
+    pub async fn with(on: On, app: Arc<App>) -> Fixture {
+        let (store, held) = database::open(on).await;
+        let schema = plan::schema::schema(&app);
+        let applied = store.apply(&schema, Allow::SAFE).await.expect("tables");
+        assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
+        let store = Arc::new(store);
+        let engine = Arc::new(Engine::new(Arc::clone(&app), Arc::clone(&store), SECRET));
+        let fixture = Fixture {
+            on,
+            app,
+            engine,
+            store,
+            held,
+        };
+        for n in 1..=4 {
+            let body = json!({"id": actor::uid(n), "email": format!("user{n}@example.com"), "name": format!("User {n}")});
+            fixture
+                .create(&actor::system(), "auth.users", body)
+                .await
+                .ok();
+        }
+        fixture
+    }
+
+    pub async fn remove(self) {
+        self.store.close().await;
+        drop(self.engine);
+        drop(self.store);
+        self.held.remove().await;
+    }
+
+    #[track_caller]
+    pub fn model(&self, full_name: &str) -> &Model {
+        self.app
+            .model_named(full_name)
+            .unwrap_or_else(|| panic!("no model {full_name}"))
+    }
+
+    #[track_caller]
+    fn id_of(&self, full_name: &str) -> ModelId {
+        self.model(full_name).id
+    }
+
+    pub async fn execute(&self, who: &Principal, operation: Operation) -> Reply {
+        Reply(self.engine.execute(who, operation).await.result)
+    }
+
+    pub async fn create(&self, who: &Principal, model: &str, body: Json) -> Reply {
+        self.create_text(who, model, &body.to_string()).await
+    }
+
+    /// With a body that no JSON value can express: duplicate keys, digits as they were written.
+    pub async fn create_text(&self, who: &Principal, model: &str, body: &str) -> Reply {
+        let create = Create {
+            model: self.id_of(model),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            select: Select::default(),
+        };
+        self.execute(who, Operation::Create(create)).await
+    }
+
+    pub async fn one(&self, who: &Principal, model: &str, id: &str) -> Reply {
+        self.one_with(who, model, id, Query::new()).await
+    }
+
+    /// Only the query's fields and relations count.
+    pub async fn one_with(&self, who: &Principal, model: &str, id: &str, query: Query) -> Reply {
+        let one = One {
+            model: self.id_of(model),
+            id: id.to_owned(),
+            select: query.select,
+        };
+        self.execute(who, Operation::One(one)).await
+    }
+
+    pub async fn list(&self, who: &Principal, model: &str, query: Query) -> Reply {
+        let list = query.list(self.id_of(model));
+        self.execute(who, Operation::List(list)).await
+    }
+
+    pub async fn update(&self, who: &Principal, model: &str, id: &str, body: Json) -> Reply {
+        self.update_if(who, model, id, body, None).await
+    }
+
+    pub async fn update_if(
+        &self,
+        who: &Principal,
+        model: &str,
+        id: &str,
+        body: Json,
+        if_match: Option<&str>,
+    ) -> Reply {
+        let update = Update {
+            model: self.id_of(model),
+            id: id.to_owned(),
+            body: Bytes::from(body.to_string()),
+            if_match: if_match.map(tag),
+            select: Select::default(),
+        };
+        self.execute(who, Operation::Update(update)).await
+    }
+
+    pub async fn replace(&self, who: &Principal, model: &str, id: &str, body: Json) -> Reply {
+        self.replace_if(who, model, id, body, None, false).await
+    }
+
+    pub async fn replace_if(
+        &self,
+        who: &Principal,
+        model: &str,
+        id: &str,
+        body: Json,
+        if_match: Option<&str>,
+        if_absent: bool,
+    ) -> Reply {
+        let replace = Replace {
+            model: self.id_of(model),
+            id: id.to_owned(),
+            body: Bytes::from(body.to_string()),
+            if_match: if_match.map(tag),
+            if_absent,
+            select: Select::default(),
+        };
+        self.execute(who, Operation::Replace(replace)).await
+    }
+
+    pub async fn delete(&self, who: &Principal, model: &str, id: &str) -> Reply {
+        self.delete_if(who, model, id, None).await
+    }
+
+    pub async fn delete_if(
+        &self,
+        who: &Principal,
+        model: &str,
+        id: &str,
+        if_match: Option<&str>,
+    ) -> Reply {
+        let delete = Delete {
+            model: self.id_of(model),
+            id: id.to_owned(),
+            if_match: if_match.map(tag),
+        };
+        self.execute(who, Operation::Delete(delete)).await
+    }
+}
+
+/// `*`, or one entity tag.
+fn tag(text: &str) -> Precondition {
+    match text {
+        "*" => Precondition::Exists,
+        tag => Precondition::Tags(vec![tag.to_owned()]),
+    }
+}

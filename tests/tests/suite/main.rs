@@ -1,0 +1,3 @@
+//! Every behaviour, on SQLite and on PostgreSQL, from one source.
+
+mod smoke;
