@@ -450,6 +450,8 @@ impl Folder<'_> {
     }
 }
 
+// Whether a `Cow` is owned is the question here, so there is no `&Expr` to take instead.
+#[allow(clippy::ptr_arg)]
 fn changed_of(a: &Cow<'_, Expr>, b: &Cow<'_, Expr>) -> bool {
     matches!(a, Cow::Owned(_)) || matches!(b, Cow::Owned(_))
 }

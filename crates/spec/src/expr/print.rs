@@ -6,7 +6,6 @@ use super::lex;
 use super::tree::{
     Arith, AuthField, Comparison, Expr, ExprKind, Over, PathStep, Place, TextFn, Type,
 };
-use crate::json;
 use crate::model::{App, FieldId, ModelId};
 use crate::time;
 use crate::value::Value;

@@ -219,16 +219,17 @@ impl Checker<'_> {
             return Some(Expr { span, ..literal });
         }
         use Type::{Bool, Date, Decimal, Dyn, Float, Int, String, Timestamp, Uuid};
-        let possible = match (&subject.ty, &to) {
-            (Int | Float | Decimal(_) | String | Timestamp | Dyn, Int) => true,
-            (Int | Float | Decimal(_) | String | Dyn, Float) => true,
-            (Bool | Int | Float | Decimal(_) | String | Uuid | Timestamp | Date | Dyn, String) => {
-                true
-            }
-            (String | Int | Timestamp | Date | Dyn, Timestamp) => true,
-            (String | Timestamp | Date | Dyn, Date) => true,
-            _ => false,
-        };
+        let possible = matches!(
+            (&subject.ty, &to),
+            (Int | Float | Decimal(_) | String | Timestamp | Dyn, Int)
+                | (Int | Float | Decimal(_) | String | Dyn, Float)
+                | (
+                    Bool | Int | Float | Decimal(_) | String | Uuid | Timestamp | Date | Dyn,
+                    String
+                )
+                | (String | Int | Timestamp | Date | Dyn, Timestamp)
+                | (String | Timestamp | Date | Dyn, Date)
+        );
         if !possible {
             let found = describe(&subject, self.scope.app);
             return self.type_error(span, format!("`{name}` cannot be made of {found}"), "");
