@@ -11,7 +11,7 @@ use plan::operation::{Create, Select};
 use plan::write::Logged;
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{Code, FieldError, FieldId, KeyKind, ModelId, Problem, Rule, Uuid, Value};
+use spec::{Code, FieldError, FieldId, KeyKind, ModelId, Problem, Rule, Value};
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
@@ -320,7 +320,7 @@ impl Judge {
                     (None, Some(given), _) if system && !given.is_null() => given.clone(),
                     (None, _, KeyKind::Uuid) => {
                         own(errors);
-                        Value::Uuid(Uuid::now_v7())
+                        Value::Uuid(spec::new_id())
                     }
                     (None, _, _) => {
                         own(errors);

@@ -7,8 +7,8 @@ use crate::input;
 use crate::judge::Judge;
 use crate::record::Record;
 use plan::access::{self, Verb};
-use plan::operation::Select;
 use plan::condition::condition_of;
+use plan::operation::Select;
 use plan::read::Page;
 use spec::expr::print::print;
 use spec::expr::{Expr, ExprKind, Place};
@@ -86,7 +86,9 @@ impl Engine {
             values: Vec::new(),
             allowed: None,
             note: None,
-            sql: run.sql(model, verb, &about)?.map(|s| (s.text, s.params.iter().map(value_text).collect())),
+            sql: run
+                .sql(model, verb, &about)?
+                .map(|s| (s.text, s.params.iter().map(value_text).collect())),
             barred: barred(&judge, model, verb),
         };
         match about {
@@ -110,20 +112,35 @@ impl Run<'_> {
             About::Rule | About::Body(_) => {
                 let sort = resolver.sort(self.app.model(model.id), &[])?;
                 let limit = self.app.settings.limits.page_default;
-                self.planner().page(&Page { want: &want, filter: None, sort: &sort, after: None, limit })
+                self.planner().page(&Page {
+                    want: &want,
+                    filter: None,
+                    sort: &sort,
+                    after: None,
+                    limit,
+                })
             }
         };
         statement.map_err(unsupported(Code::Internal))
     }
 
-    fn explain_create(&self, judge: &Judge, body: &[u8], rule: &Rule, out: &mut Explanation) -> Result<()> {
+    fn explain_create(
+        &self,
+        judge: &Judge,
+        body: &[u8],
+        rule: &Rule,
+        out: &mut Explanation,
+    ) -> Result<()> {
         let input = input::read(judge.model(), body, &self.app.settings.limits)?;
         match judge.draft(&input, None, &[]) {
             Ok(draft) => {
                 out.values = values(judge, rule, &draft.record);
                 out.allowed = Some(true);
                 if crate::judge::traverses(rule) {
-                    out.note = Some("the rule needs other records: it is asked in the statement that writes".to_owned());
+                    out.note = Some(
+                        "the rule needs other records: it is asked in the statement that writes"
+                            .to_owned(),
+                    );
                 }
             }
             Err(problem) => {
@@ -134,12 +151,30 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn explain_record(&mut self, judge: &Judge, id: &str, rule: &Rule, out: &mut Explanation) -> Result<()> {
+    async fn explain_record(
+        &mut self,
+        judge: &Judge,
+        id: &str,
+        rule: &Rule,
+        out: &mut Explanation,
+    ) -> Result<()> {
         let model = judge.model();
         let key = crate::read::parse_id(model, id)?;
-        let asked: Vec<&Rule> = if crate::judge::traverses(rule) { vec![rule] } else { Vec::new() };
-        let statement = judge.planner().stored(model, key, &asked).map_err(unsupported(Code::Internal))?;
-        let rows = self.engine.store.read(&statement, self.bounds(1)).await.map_err(problem_of)?;
+        let asked: Vec<&Rule> = if crate::judge::traverses(rule) {
+            vec![rule]
+        } else {
+            Vec::new()
+        };
+        let statement = judge
+            .planner()
+            .stored(model, key, &asked)
+            .map_err(unsupported(Code::Internal))?;
+        let rows = self
+            .engine
+            .store
+            .read(&statement, self.bounds(1))
+            .await
+            .map_err(problem_of)?;
         if rows.captured.is_empty() {
             out.allowed = Some(false);
             out.note = Some("there is no such record".to_owned());
@@ -152,7 +187,9 @@ impl Run<'_> {
             false => answers.first() == Some(&Value::Bool(true)),
         });
         if out.verb == Verb::Update && !matches!(rule, Rule::Allow | Rule::Deny) {
-            out.note = Some("of the stored record; the rule must hold for the resulting one as well".to_owned());
+            out.note = Some(
+                "of the stored record; the rule must hold for the resulting one as well".to_owned(),
+            );
         }
         Ok(())
     }
@@ -168,11 +205,18 @@ fn shown(rule: &Rule, app: &App, model: ModelId) -> String {
 
 /// The record's own fields that a rule names.
 fn values(judge: &Judge, rule: &Rule, record: &Record) -> Vec<(String, String)> {
-    let Rule::When(expr) = rule else { return Vec::new() };
+    let Rule::When(expr) = rule else {
+        return Vec::new();
+    };
     let model = judge.model();
     let mut out: Vec<(String, String)> = Vec::new();
     expr.walk(&mut |e: &Expr| {
-        if let ExprKind::Field { place: Place::This | Place::Old, field, .. } = &e.kind {
+        if let ExprKind::Field {
+            place: Place::This | Place::Old,
+            field,
+            ..
+        } = &e.kind
+        {
             let name = &model.field(*field).name;
             if !out.iter().any(|(known, _)| known == name) {
                 out.push((name.clone(), value_text(record.get(*field))));
@@ -196,7 +240,11 @@ fn barred(judge: &Judge, model: &Model, verb: Verb) -> Vec<String> {
         .filter(|f| !f.system)
         .filter_map(|field| match rule(field) {
             Rule::Allow => None,
-            rule => Some(format!("{} when {}", field.name, shown(&rule, &judge.app, model.id))),
+            rule => Some(format!(
+                "{} when {}",
+                field.name,
+                shown(&rule, &judge.app, model.id)
+            )),
         })
         .collect()
 }
@@ -229,11 +277,20 @@ pub struct Evaluated {
     /// The value, or why there is none.
     pub value: std::result::Result<String, String>,
     /// The condition it becomes on SQLite and on PostgreSQL; or why it cannot.
-    pub sql: Vec<(&'static str, std::result::Result<(String, Vec<String>), String>)>,
+    pub sql: Vec<(
+        &'static str,
+        std::result::Result<(String, Vec<String>), String>,
+    )>,
 }
 
 /// Tries an expression on a record that need not exist: the playground for rules.
-pub fn evaluate(app: &Arc<App>, expr: &Expr, model: ModelId, record: &[u8], principal: &Principal) -> Result<Evaluated> {
+pub fn evaluate(
+    app: &Arc<App>,
+    expr: &Expr,
+    model: ModelId,
+    record: &[u8],
+    principal: &Principal,
+) -> Result<Evaluated> {
     let now = spec::time::now_micros();
     let judge = Judge {
         app: Arc::clone(app),
@@ -252,7 +309,10 @@ pub fn evaluate(app: &Arc<App>, expr: &Expr, model: ModelId, record: &[u8], prin
     for (field, value) in &input.fields {
         values[usize::from(field.0)] = value.clone();
     }
-    let record = Record { values, extra: judge.extra_of(&input) };
+    let record = Record {
+        values,
+        extra: judge.extra_of(&input),
+    };
     let env = spec::expr::eval::Env {
         this: record.for_eval(),
         old: None,
@@ -260,17 +320,28 @@ pub fn evaluate(app: &Arc<App>, expr: &Expr, model: ModelId, record: &[u8], prin
         now,
         related: None,
     };
-    let value = spec::expr::eval::eval(expr, &env).map(|v| value_text(&v)).map_err(|e| format!("{:?}", e.kind));
-    let known = spec::expr::fold::Known { auth: Some(principal), now: Some(now) };
+    let value = spec::expr::eval::eval(expr, &env)
+        .map(|v| value_text(&v))
+        .map_err(|e| format!("{:?}", e.kind));
+    let known = spec::expr::fold::Known {
+        auth: Some(principal),
+        now: Some(now),
+    };
     let folded = spec::expr::fold::fold(expr, known);
     let sql = [spec::Dialect::Sqlite, spec::Dialect::Postgres]
         .map(|dialect| {
             let text = condition_of(app, dialect, model, &folded);
-            let text = text.map(|s| (s.text, s.params.iter().map(value_text).collect())).map_err(|u| u.reason);
+            let text = text
+                .map(|s| (s.text, s.params.iter().map(value_text).collect()))
+                .map_err(|u| u.reason);
             (dialect.name(), text)
         })
         .to_vec();
-    Ok(Evaluated { ty: type_name(&expr.ty), value, sql })
+    Ok(Evaluated {
+        ty: type_name(&expr.ty),
+        value,
+        sql,
+    })
 }
 
 fn type_name(ty: &spec::expr::Type) -> String {

@@ -202,7 +202,7 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
 }
 
 fn short(name: &str) -> String {
-    plan::resolve::shown(name)
+    plan::operation::shown(name)
 }
 
 fn undeclared(name: &str, raw: &str, limits: &Limits) -> std::result::Result<String, FieldError> {

@@ -28,6 +28,9 @@ mod record;
 mod register;
 mod update;
 
+/// What can be asked, for those who ask: surfaces know the engine and not the planner.
+pub use plan::operation;
+
 pub use answer::{Answer, Executed, Outcome, Stages};
 pub use execute::Engine;
 pub use explain::{About, Evaluated, Explanation, evaluate, value_text};

@@ -28,6 +28,10 @@ pub enum StartError {
     Tables(Plan),
     Problem(Problem),
     Accounts(auth::StartError),
+    Address {
+        listen: String,
+        error: std::io::Error,
+    },
     Io(std::io::Error),
 }
 
@@ -94,6 +98,12 @@ impl std::fmt::Display for StartError {
             StartError::Database { shown, error } => write!(f, "{shown}: {error}"),
             StartError::Problem(problem) => write!(f, "{problem}"),
             StartError::Accounts(error) => write!(f, "{error}"),
+            StartError::Address { listen, error } => {
+                write!(
+                    f,
+                    "cannot listen on {listen}: {error}\n  name another with --listen or MAINSTAY_LISTEN"
+                )
+            }
             StartError::Io(error) => write!(f, "{error}"),
             StartError::Tables(plan) => {
                 writeln!(f, "the database is not what the app needs:")?;

@@ -12,11 +12,14 @@ pub mod condition;
 pub mod expand;
 pub mod operation;
 pub mod page;
+mod prove;
 pub mod read;
 pub mod resolve;
 pub mod schema;
 pub mod sql;
 pub mod write;
+
+pub use prove::{Unproven, prove};
 
 /// Whom a plan is for and when: everything beside the operation that a plan depends on.
 #[derive(Debug, Clone, Copy)]

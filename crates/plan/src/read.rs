@@ -459,3 +459,34 @@ impl<'a> Planner<'a> {
         })
     }
 }
+
+/// The cheapest statement there is: whether the store answers.
+pub fn ping() -> Statement {
+    let shape = Shape {
+        columns: vec![Output::Captured {
+            ty: ColumnType::Int,
+        }],
+        capture: Capture::Every,
+    };
+    Statement {
+        text: "SELECT CAST(1 AS bigint)".to_owned(),
+        params: Vec::new(),
+        shape: shape.into(),
+        lane: Lane::Bounded,
+    }
+}
+
+/// Any one record's key, whoever may see it: whether a model has records.
+pub fn any(model: &Model, dialect: Dialect) -> Statement {
+    let mut sql = Sql::new(dialect);
+    sql.push("SELECT t.\"id\" FROM ")
+        .table(model)
+        .push(" t LIMIT 1");
+    let shape = Shape {
+        columns: vec![Output::Captured {
+            ty: model.key.column(),
+        }],
+        capture: Capture::Every,
+    };
+    sql.statement(shape, Lane::Bounded)
+}

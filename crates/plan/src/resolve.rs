@@ -2,6 +2,7 @@
 
 use crate::Caller;
 use crate::access;
+use crate::operation::shown;
 use crate::operation::{Expand, PlainFilter, PlainOp, Select, SortTerm};
 use spec::expr::check::{self, Purpose, Scope};
 use spec::expr::fold::{self, Known};
@@ -649,17 +650,4 @@ fn suggestion(word: &str, known: &[&str]) -> String {
         None if known.is_empty() => ".".to_owned(),
         None => format!("; there are {}.", known.join(", ")),
     }
-}
-
-/// A caller's text in a message: short, on one line.
-pub fn shown(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(60)
-        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
-        .collect();
-    if text.chars().nth(60).is_some() {
-        out.push('…');
-    }
-    out
 }

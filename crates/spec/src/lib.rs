@@ -37,3 +37,8 @@ pub use settings::Settings;
 pub use types::{ColumnType, FieldType};
 pub use uuid::Uuid;
 pub use value::Value;
+
+/// A new record's id: UUIDv7, so that keys grow with time and stay together in an index.
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
+}

@@ -4,8 +4,8 @@
 //! here before anything is resolved.
 
 use super::query::{is_name, push_sort, whole};
-use plan::operation::{Expand, SortTerm};
-use plan::resolve::shown;
+use engine::operation::{Expand, SortTerm};
+use engine::operation::shown;
 use spec::settings::Limits;
 use spec::{Code, Problem};
 

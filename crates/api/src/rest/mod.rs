@@ -23,7 +23,7 @@ use engine::{Engine, Stages};
 use http::Method;
 use http::header::ALLOW;
 use http::request::Parts;
-use plan::operation::{Create, Delete, One, Operation, Replace, Update};
+use engine::operation::{Create, Delete, One, Operation, Replace, Update};
 use route::{Route, Target};
 use spec::{App, Code, Problem};
 use std::borrow::Cow;

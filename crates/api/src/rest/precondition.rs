@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
-use plan::operation::{Operation, Precondition};
+use engine::operation::{Operation, Precondition};
 use spec::{Code, Problem};
 
 type Result<T> = std::result::Result<T, Problem>;

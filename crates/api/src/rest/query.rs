@@ -4,8 +4,8 @@
 //! Names of fields are checked here only where the kind of a parameter hangs on it; the engine resolves the rest.
 
 use super::{decode, expand};
-use plan::operation::{List, PlainFilter, PlainOp, Select, SortTerm};
-use plan::resolve::shown;
+use engine::operation::{List, PlainFilter, PlainOp, Select, SortTerm};
+use engine::operation::shown;
 use spec::nearest::nearest;
 use spec::{App, Code, Model, Problem};
 use std::borrow::Cow;

@@ -1,0 +1,256 @@
+//! Commands about the app alone, and opening one for those about its data.
+
+use super::print::{self, Failure, MISTAKES, TABLES};
+use super::{Format, SchemaFile};
+use crate::backend::Backend;
+use crate::config::{Config, Flags};
+use crate::database::Role;
+use crate::secret;
+use spec::App;
+use spec::diagnostic::{self, Severity};
+use spec::load::{self, Loaded, Seed};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Loads an app and tells every mistake; a failure when there are some.
+pub fn loaded(folder: &Path) -> Result<(Arc<App>, Vec<Seed>), Failure> {
+    let Loaded {
+        app,
+        diagnostics,
+        sources,
+        seeds,
+    } = load::load(folder);
+    if !diagnostics.is_empty() {
+        let colour = std::io::stderr().is_terminal();
+        anstream::eprintln!("{}", diagnostic::render(&diagnostics, &sources, colour));
+    }
+    match app {
+        Some(app) => {
+            unprovable(&app)?;
+            Ok((Arc::new(app), seeds))
+        }
+        None => Err(Failure::with_code(MISTAKES, summary(&diagnostics))),
+    }
+}
+
+fn summary(diagnostics: &[diagnostic::Diagnostic]) -> String {
+    let errors = diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count();
+    match errors {
+        1 => "the app has 1 mistake".to_owned(),
+        n => format!("the app has {n} mistakes"),
+    }
+}
+
+/// A rule that type-checks but has no SQL would be a surprise at run time.
+fn unprovable(app: &App) -> Result<(), Failure> {
+    let found = plan::prove(app);
+    if found.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = found
+        .iter()
+        .map(|f| format!("{}: {}", f.of, f.reason))
+        .collect();
+    Err(Failure::with_code(
+        MISTAKES,
+        format!("rules that cannot become SQL:\n  {}", lines.join("\n  ")),
+    ))
+}
+
+pub fn check(folder: &Path, format: Format) -> Result<(), Failure> {
+    let loaded = load::load(folder);
+    let unprovable = loaded.app.as_ref().map(plan::prove).unwrap_or_default();
+    let errors = loaded
+        .diagnostics
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count()
+        + unprovable.len();
+    match format {
+        Format::Json => {
+            let mut all = diagnostic::to_json(&loaded.diagnostics, &loaded.sources);
+            all.extend(unprovable.iter().map(|f| {
+                let message = format!("{}: {}", f.of, f.reason);
+                serde_json::json!({"severity": "error", "code": "no-sql", "message": message})
+            }));
+            print::line(serde_json::Value::Array(all));
+        }
+        Format::Human => {
+            if !loaded.diagnostics.is_empty() {
+                let colour = std::io::stdout().is_terminal();
+                print::line(diagnostic::render(
+                    &loaded.diagnostics,
+                    &loaded.sources,
+                    colour,
+                ));
+            }
+            for f in &unprovable {
+                print::line(format!("{}: {}: {}", print::bad("error"), f.of, f.reason));
+            }
+            if let (0, Some(app)) = (errors, &loaded.app) {
+                let models: usize = app.models.len();
+                print::line(format!(
+                    "{} {}: {} modules, {models} models",
+                    print::good("✓"),
+                    app.settings.name,
+                    app.modules.len()
+                ));
+            }
+        }
+    }
+    match errors {
+        0 => Ok(()),
+        n => Err(Failure::with_code(
+            MISTAKES,
+            if format == Format::Json {
+                String::new()
+            } else {
+                format!("{n} mistake{}", if n == 1 { "" } else { "s" })
+            },
+        )),
+    }
+}
+
+/// An app on its database, for a command beside a server.
+pub struct Opened {
+    pub app: Arc<App>,
+    pub config: Config,
+    pub backend: Backend,
+    pub secret: Vec<u8>,
+}
+
+pub fn resolve(folder: &Path, app: &App, flags: &Flags) -> Result<Config, Failure> {
+    Config::resolve(folder, &app.settings, flags).map_err(Failure::new)
+}
+
+/// Opens an app's data for a command. With `ready`, its tables must be as the app needs them.
+pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Result<Opened, Failure> {
+    let (app, _) = loaded(folder)?;
+    let config = resolve(
+        folder,
+        &app,
+        &Flags {
+            database,
+            listen: None,
+        },
+    )?;
+    let secret =
+        secret::find_or_make(folder).map_err(|e| Failure::new(format!(".mainstay/secret: {e}")))?;
+    let secret = secret.bytes().to_vec();
+    let backend = Backend::open(Arc::clone(&app), &config.database, Role::Command, &secret).await?;
+    if ready {
+        let plan = backend
+            .store
+            .migration(&crate::backend::schema(&app))
+            .await?;
+        if !plan.is_settled() {
+            return Err(Failure::with_code(
+                TABLES,
+                crate::backend::StartError::Tables(plan),
+            ));
+        }
+    }
+    Ok(Opened {
+        app,
+        config,
+        backend,
+        secret,
+    })
+}
+
+impl Opened {
+    pub fn model(&self, name: &str) -> Result<&spec::Model, Failure> {
+        self.app.model_named(name).ok_or_else(|| {
+            let names: Vec<String> = self.app.models.iter().map(spec::Model::full_name).collect();
+            let near = spec::nearest::nearest(name, names.iter().map(String::as_str));
+            let hint = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("there are {}", names.join(", ")),
+            };
+            Failure::new(format!("the app has no model {name}; {hint}"))
+        })
+    }
+}
+
+pub fn config(folder: &Path, database: Option<String>, format: Format) -> Result<(), Failure> {
+    let (app, _) = loaded(folder)?;
+    let config = resolve(
+        folder,
+        &app,
+        &Flags {
+            database,
+            listen: None,
+        },
+    )?;
+    let secret = match secret::find(folder) {
+        Some(secret::Secret::Environment(_)) => format!("set (environment: {})", secret::VARIABLE),
+        Some(secret::Secret::File(path, _)) => format!("set ({})", path.display()),
+        None => "not set: `mainstay dev` makes one; `mainstay serve` needs one".to_owned(),
+    };
+    match format {
+        Format::Json => {
+            let mut all = serde_json::Map::new();
+            for line in &config.lines {
+                all.insert(
+                    line.key.to_owned(),
+                    serde_json::json!({"value": line.value, "from": line.origin.to_string()}),
+                );
+            }
+            print::line(serde_json::Value::Object(all));
+        }
+        Format::Human => {
+            let key = config.lines.iter().map(|l| l.key.len()).max().unwrap_or(0);
+            let value = config
+                .lines
+                .iter()
+                .map(|l| l.value.chars().count())
+                .max()
+                .unwrap_or(0)
+                .min(48);
+            for line in &config.lines {
+                let origin = print::dim(line.origin);
+                print::line(format!(
+                    "{:key$}  {:value$}  {origin}",
+                    line.key, line.value
+                ));
+            }
+            print::line(format!("{:key$}  {secret}", "secret"));
+        }
+    }
+    Ok(())
+}
+
+pub fn schema(file: SchemaFile) -> Result<(), Failure> {
+    let schema = match file {
+        SchemaFile::Mainstay => load::schema::app_schema(),
+        SchemaFile::Module => load::schema::module_schema(),
+    };
+    print::line(serde_json::to_string_pretty(&schema).map_err(Failure::new)?);
+    Ok(())
+}
+
+/// The page of error codes.
+pub fn errors() -> Result<(), Failure> {
+    print::line(errors_page().trim_end());
+    Ok(())
+}
+
+/// `docs/errors.md`, from the catalogue.
+pub fn errors_page() -> String {
+    let mut out = String::from(
+        "# Error codes\n\n<!-- Generated by `make docs` from the catalogue in crates/spec/src/problem.rs. -->\n\n\
+         Every error is a problem document (RFC 9457, `application/problem+json`) whose `code` is one of these. \
+         Codes are stable and never reused.\n\n| code | status | what it means | what to do |\n|---|---|---|---|\n",
+    );
+    for entry in spec::problem::CATALOGUE {
+        out.push_str(&format!(
+            "| <a id=\"{0}\"></a>`{0}` | {1} | {2} | {3} |\n",
+            entry.name, entry.status, entry.title, entry.hint
+        ));
+    }
+    out
+}

@@ -1,0 +1,376 @@
+//! The command line. Exit codes: 0 done, 1 it failed, 2 the command line is wrong, 3 the app has mistakes,
+//! 4 the database is not as the app needs it.
+
+mod accounts;
+mod app;
+mod data;
+mod explain;
+mod print;
+mod serve;
+mod template;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use app::Opened;
+pub use print::Failure;
+
+/// A backend from a folder: data models, access rules and logic, served by one binary.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, about, long_about = None, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 done · 1 failed · 2 wrong command line · 3 mistakes in the app · \
+                        4 the database is not as the app needs it\n\
+                        Settings: flag, then environment (MAINSTAY_*, DATABASE_URL), then mainstay.toml."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which app a command is about.
+#[derive(Debug, Clone, Args)]
+struct AppFolder {
+    /// The app's folder (the current one otherwise)
+    #[arg(long = "app", value_name = "DIR", global = true)]
+    app: Option<PathBuf>,
+}
+
+impl AppFolder {
+    fn or(&self, positional: &Option<PathBuf>) -> PathBuf {
+        positional
+            .clone()
+            .or_else(|| self.app.clone())
+            .unwrap_or_else(|| PathBuf::from("."))
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+struct DatabaseFlag {
+    /// sqlite:PATH or postgres://… (DATABASE_URL, or [database] url in mainstay.toml otherwise)
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new app
+    New {
+        dir: PathBuf,
+        #[arg(long, value_enum, default_value_t = Template::Blank)]
+        template: Template,
+    },
+    /// Serve an app while you work on it: SQLite, tables and seeds by themselves, reload on save
+    Dev {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// Address to listen on
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+    },
+    /// Serve an app in production
+    Serve {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// Address to listen on
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<String>,
+        /// Bring the tables up to date first, as far as that is safe
+        #[arg(long)]
+        migrate: bool,
+    },
+    /// Find every mistake in an app
+    Check {
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        app: AppFolder,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Compare the database with the app, and bring it up to date
+    Migrate {
+        #[command(subcommand)]
+        what: Migrate,
+        #[command(flatten)]
+        app: AppFolder,
+    },
+    /// Load records from a file, one JSON object a line: all of them or none
+    Import {
+        /// module.model
+        model: String,
+        /// A .jsonl file
+        file: PathBuf,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+    },
+    /// Manage administrators
+    Admin {
+        #[command(subcommand)]
+        what: Admin,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+    },
+    /// Say which rule decides, on which values, and the SQL it becomes
+    Explain {
+        /// Who asks: a user's email, or "anonymous"
+        #[arg(
+            long = "as",
+            value_name = "EMAIL|anonymous",
+            default_value = "anonymous"
+        )]
+        who: String,
+        #[arg(value_enum)]
+        verb: Verb,
+        /// module.model
+        model: String,
+        /// A record's id; for create, the record as JSON
+        #[arg(value_name = "ID|JSON")]
+        about: Option<String>,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+    },
+    /// Try an expression: its type, its value, and the SQL it becomes
+    Eval {
+        expr: String,
+        /// The record that bare names mean, as JSON
+        #[arg(long, value_name = "JSON", default_value = "{}")]
+        record: String,
+        /// Who asks: a user's email, a user's id, or "anonymous"
+        #[arg(long = "as", value_name = "WHO", default_value = "anonymous")]
+        who: String,
+        /// Roles of whom --as names by id
+        #[arg(long, value_delimiter = ',')]
+        roles: Vec<String>,
+        /// module.model, whose fields the names are
+        #[arg(long)]
+        model: Option<String>,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+    },
+    /// Show the settings in force, and where each comes from
+    Config {
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        app: AppFolder,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Print a JSON Schema of mainstay.toml or module.toml, for editors
+    Schema {
+        #[arg(value_enum)]
+        file: SchemaFile,
+    },
+    /// Print the catalogue of error codes, as docs/errors.md
+    #[command(hide = true)]
+    Errors,
+}
+
+#[derive(Debug, Subcommand)]
+enum Migrate {
+    /// Show what would be done; changes nothing
+    Plan {
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// Show the SQL too
+        #[arg(long)]
+        sql: bool,
+    },
+    /// Do it, in one transaction
+    Apply {
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// Run steps that hold up writes while they rebuild a table, too
+        #[arg(long)]
+        allow_slow: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Make a user an administrator, and the user if there is none yet
+    Create {
+        email: String,
+        /// Read the password from standard input instead of asking or making one up
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give a user a global role
+    Grant { email: String, role: String },
+    /// Take a global role from a user
+    Revoke { email: String, role: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Template {
+    Blank,
+    Marketplace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SchemaFile {
+    Mainstay,
+    Module,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Verb {
+    Read,
+    Create,
+    Update,
+    Delete,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // Help and version go to standard output; a closed pipe there is nobody's mistake.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::error(&format!("the runtime cannot start: {error}"));
+            return ExitCode::from(1);
+        }
+    };
+    let result = runtime.block_on(run(cli.command));
+    // Threads that are stuck in a blocking call are not waited for.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                print::error(&failure.message);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::New { dir, template } => template::new(&dir, template),
+        Command::Dev {
+            path,
+            app,
+            database,
+            listen,
+        } => serve::dev(app.or(&path), database.database, listen).await,
+        Command::Serve {
+            path,
+            app,
+            database,
+            listen,
+            migrate,
+        } => serve::serve(app.or(&path), database.database, listen, migrate).await,
+        Command::Check { path, app, format } => app::check(&app.or(&path), format),
+        Command::Migrate { what, app } => match what {
+            Migrate::Plan {
+                path,
+                database,
+                sql,
+            } => data::plan(&app.or(&path), database.database, sql).await,
+            Migrate::Apply {
+                path,
+                database,
+                allow_slow,
+            } => data::apply(&app.or(&path), database.database, allow_slow).await,
+        },
+        Command::Import {
+            model,
+            file,
+            app,
+            database,
+        } => data::import(&app.or(&None), database.database, &model, &file).await,
+        Command::Admin {
+            what,
+            app,
+            database,
+        } => accounts::admin(&app.or(&None), database.database, what).await,
+        Command::Explain {
+            who,
+            verb,
+            model,
+            about,
+            app,
+            database,
+        } => {
+            explain::explain(
+                &app.or(&None),
+                database.database,
+                &who,
+                verb,
+                &model,
+                about.as_deref(),
+            )
+            .await
+        }
+        Command::Eval {
+            expr,
+            record,
+            who,
+            roles,
+            model,
+            app,
+            database,
+        } => {
+            let asked = explain::Asked {
+                expr: &expr,
+                record: &record,
+                who: &who,
+                roles: &roles,
+                model: model.as_deref(),
+            };
+            explain::eval(&app.or(&None), database.database, asked).await
+        }
+        Command::Config {
+            path,
+            app,
+            database,
+            format,
+        } => app::config(&app.or(&path), database.database, format),
+        Command::Schema { file } => app::schema(file),
+        Command::Errors => app::errors(),
+    }
+}

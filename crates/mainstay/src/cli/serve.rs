@@ -1,0 +1,204 @@
+//! `serve` and `dev`.
+
+use super::app;
+use super::print::{self, Failure};
+use crate::backend::Backend;
+use crate::config::Flags;
+use crate::dev;
+use crate::secret::{self, Secret};
+use crate::server::{Serve, Server};
+use gateway::{AccessLog, Format};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::migrate::Allow;
+
+/// `MAINSTAY_LOG`: json, pretty or off; pretty on a terminal otherwise.
+fn log() -> Result<AccessLog, Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let format = match std::env::var("MAINSTAY_LOG").ok().as_deref() {
+        Some("json") => Format::Json,
+        Some("pretty") => Format::Pretty { color: terminal },
+        Some("off") => Format::Off,
+        None | Some("") if terminal => Format::Pretty { color: true },
+        None | Some("") => Format::Json,
+        Some(other) => {
+            return Err(Failure::new(format!(
+                "MAINSTAY_LOG={other} is not json, pretty or off"
+            )));
+        }
+    };
+    AccessLog::new(format, Box::new(std::io::stdout())).map_err(Failure::new)
+}
+
+/// The server's own events, on standard error.
+fn events() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MAINSTAY_TRACE")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A second subscriber can only be one that an embedding program set, which is fine.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => {
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+}
+
+fn url(address: std::net::SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+pub async fn serve(
+    folder: PathBuf,
+    database: Option<String>,
+    listen: Option<String>,
+    migrate: bool,
+) -> Result<(), Failure> {
+    events();
+    let (app, _) = app::loaded(&folder)?;
+    let config = app::resolve(&folder, &app, &Flags { database, listen })?;
+    let secret = match secret::find(&folder) {
+        // A secret that `dev` left in the folder is for development.
+        Some(Secret::Environment(secret)) => secret,
+        _ => {
+            return Err(Failure::new(format!(
+                "{} is not set: it keeps tokens and cursors from being forged, and every server of the app needs \
+                 the same\n  make one:  export {}=$(openssl rand -base64 32)",
+                secret::VARIABLE,
+                secret::VARIABLE
+            )));
+        }
+    };
+    let server = Server::start(Serve {
+        app,
+        database: config.database.clone(),
+        listen: config.settings.server.listen.clone(),
+        secret,
+        migrate: migrate.then_some(Allow::SAFE),
+        localhost: false,
+        log: log()?,
+    })
+    .await?;
+    for difference in &server.migrated.differences {
+        print::warning(&difference.to_string());
+    }
+    anstream::eprintln!("{} on {}", print::bold("mainstay"), url(server.address));
+    let cut_off = server.run(asked_to_stop()).await.map_err(Failure::new)?;
+    if cut_off > 0 {
+        print::warning(&format!(
+            "{cut_off} connections were cut off: their requests took longer than server.drain"
+        ));
+    }
+    Ok(())
+}
+
+pub async fn dev(
+    folder: PathBuf,
+    database: Option<String>,
+    listen: Option<String>,
+) -> Result<(), Failure> {
+    let began = std::time::Instant::now();
+    events();
+    let (app, seeds) = app::loaded(&folder)?;
+    let config = app::resolve(&folder, &app, &Flags { database, listen })?;
+    let secret = secret::find_or_make(&folder)
+        .map_err(|e| Failure::new(format!("{}: {e}", folder.join(".mainstay").display())))?;
+    let server = Server::start(Serve {
+        app: Arc::clone(&app),
+        database: config.database.clone(),
+        listen: config.settings.server.listen.clone(),
+        secret: secret.bytes().to_vec(),
+        migrate: Some(Allow::SLOW),
+        localhost: true,
+        log: log()?,
+    })
+    .await?;
+    for step in &server.migrated.steps {
+        anstream::eprintln!("{}", print::dim(format!("  {}", step.summary)));
+    }
+    for difference in &server.migrated.differences {
+        print::warning(&difference.to_string());
+    }
+    let seeded = dev::seed(&server.backend, &server.auth, &app, &seeds)
+        .await
+        .map_err(|e| Failure::new(e.report()))?;
+    if seeded > 0 {
+        anstream::eprintln!("{}", print::dim(format!("  {seeded} seed records loaded")));
+    }
+    let base = url(server.address);
+    anstream::eprintln!(
+        "\n{} {base}   {}   {}",
+        print::bold(format!("mainstay dev · {}", app.settings.name)),
+        config.database.shown(),
+        print::dim(format!("ready in {} ms", began.elapsed().as_millis())),
+    );
+    for line in dev::greeting(&app, &seeds, &base) {
+        anstream::eprintln!("{line}");
+    }
+    let watching = tokio::spawn(watch(
+        folder,
+        server.backend.clone(),
+        Arc::clone(&server.auth),
+    ));
+    let run = server.run(asked_to_stop()).await;
+    watching.abort();
+    run.map(|_| ()).map_err(Failure::new)
+}
+
+/// Serves the app as it is saved; the old one goes on while the new one has mistakes.
+async fn watch(folder: PathBuf, backend: Backend, auth: Arc<auth::Auth>) {
+    let mut changes = match dev::watch(&folder) {
+        Ok(changes) => changes,
+        Err(error) => {
+            print::warning(&format!(
+                "the folder cannot be watched, so saving reloads nothing: {error}"
+            ));
+            return;
+        }
+    };
+    while changes.recv().await.is_some() {
+        // Editors write in several steps: the last one counts.
+        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+        while changes.try_recv().is_ok() {}
+        let began = std::time::Instant::now();
+        match dev::reload(&folder, &backend, &auth).await {
+            dev::Reloaded::Same => {}
+            dev::Reloaded::Now(done) => {
+                for step in done {
+                    anstream::eprintln!("{}", print::dim(format!("  {step}")));
+                }
+                let took = began.elapsed().as_millis();
+                anstream::eprintln!(
+                    "{} {}",
+                    print::good("✓ reloaded"),
+                    print::dim(format!("in {took} ms"))
+                );
+            }
+            dev::Reloaded::Refused(why) => {
+                anstream::eprintln!("{why}");
+                print::warning("the app from before goes on serving");
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What `dev` does beyond serving: seeds once, reload on save, a greeting that works when pasted.
+
+use crate::backend::{Backend, schema};
+use crate::records::{self, File, ImportError};
+use auth::Auth;
+use notify::{RecursiveMode, Watcher};
+use spec::diagnostic;
+use spec::load::{self, Loaded, Seed};
+use spec::{App, ModelId, Rule};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::Bounds;
+use store::migrate::{Allow, Applied};
+
+/// Loads the seeds of every model that has no records yet: what a module declares first, what refers to it
+/// afterwards. Answers how many records came in.
+pub async fn seed(
+    backend: &Backend,
+    auth: &Auth,
+    app: &Arc<App>,
+    seeds: &[Seed],
+) -> Result<u64, ImportError> {
+    let mut files = Vec::new();
+    for model in in_order(app) {
+        for seed in seeds.iter().filter(|s| s.model == model) {
+            if is_empty(backend, app, model).await? {
+                files.push(File {
+                    model,
+                    path: seed.path.clone(),
+                });
+            }
+        }
+    }
+    if files.is_empty() {
+        return Ok(0);
+    }
+    records::import(backend, Some(auth), app, &files, &|_, _| {}).await
+}
+
+async fn is_empty(backend: &Backend, app: &App, model: ModelId) -> Result<bool, ImportError> {
+    let statement = plan::read::any(app.model(model), backend.store.dialect());
+    let bounds = Bounds {
+        emit: 1,
+        deadline: Instant::now() + Duration::from_secs(5),
+    };
+    let rows = backend.store.read(&statement, bounds).await;
+    rows.map(|rows| rows.captured.is_empty())
+        .map_err(|e| ImportError::Problem(engine::problem_of(e)))
+}
+
+/// The models, each behind those that its relations lead to, as far as there is such an order.
+fn in_order(app: &App) -> Vec<ModelId> {
+    fn visit(app: &App, model: ModelId, seen: &mut Vec<ModelId>, out: &mut Vec<ModelId>) {
+        if seen.contains(&model) {
+            return;
+        }
+        seen.push(model);
+        for relation in app
+            .model(model)
+            .fields
+            .iter()
+            .filter_map(spec::Field::relation)
+        {
+            visit(app, relation.to, seen, out);
+        }
+        out.push(model);
+    }
+    let (mut seen, mut out) = (Vec::new(), Vec::new());
+    for model in &app.models {
+        visit(app, model.id, &mut seen, &mut out);
+    }
+    out
+}
+
+/// Tells when one of the app's files was saved.
+pub fn watch(folder: &Path) -> notify::Result<tokio::sync::mpsc::Receiver<()>> {
+    let (tell, told) = tokio::sync::mpsc::channel(16);
+    let own = folder
+        .join(".mainstay")
+        .canonicalize()
+        .unwrap_or_else(|_| folder.join(".mainstay"));
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        let ours = |path: &std::path::PathBuf| {
+            path.starts_with(&own) || path.components().any(|c| c.as_os_str() == ".mainstay")
+        };
+        if event.kind.is_access() || event.paths.iter().all(ours) {
+            return;
+        }
+        // A full channel has something to tell already.
+        let _ = tell.try_send(());
+    })?;
+    watcher.watch(folder, RecursiveMode::Recursive)?;
+    // The watcher lives as long as the process: `dev` watches until it ends.
+    std::mem::forget(watcher);
+    Ok(told)
+}
+
+pub enum Reloaded {
+    /// Nothing that matters was saved.
+    Same,
+    /// The new app is served; what was done to the tables.
+    Now(Vec<String>),
+    Refused(String),
+}
+
+/// Loads the app again and serves it, unless it has mistakes or needs more than safe changes of its tables.
+pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth) -> Reloaded {
+    let Loaded {
+        app,
+        diagnostics,
+        sources,
+        ..
+    } = load::load(folder);
+    let report = || diagnostic::render(&diagnostics, &sources, std::io::stderr().is_terminal());
+    let Some(app) = app else {
+        return Reloaded::Refused(report());
+    };
+    let unproven = plan::prove(&app);
+    if !unproven.is_empty() {
+        let lines: Vec<String> = unproven
+            .iter()
+            .map(|u| format!("{}: {}", u.of, u.reason))
+            .collect();
+        return Reloaded::Refused(lines.join("\n"));
+    }
+    let before = backend.engine.app();
+    if format!("{:?}{:?}", before.models, before.settings)
+        == format!("{:?}{:?}", app.models, app.settings)
+    {
+        return Reloaded::Same;
+    }
+    let applied = match backend.store.apply(&schema(&app), Allow::SAFE).await {
+        Ok(applied) => applied,
+        Err(error) => return Reloaded::Refused(error.to_string()),
+    };
+    let done = match applied {
+        Applied::Nothing(_) => Vec::new(),
+        Applied::Ran(plan) => plan.steps.into_iter().map(|s| s.summary).collect(),
+        Applied::Refused(plan) => {
+            let mut why =
+                String::from("the tables cannot be brought up to date by safe steps alone:\n");
+            for step in plan
+                .steps
+                .iter()
+                .filter(|s| s.label != store::migrate::Label::Safe)
+            {
+                why.push_str(&format!("  {}: {}\n", step.label.name(), step.summary));
+            }
+            for difference in plan.blocking() {
+                why.push_str(&format!("  {difference}\n"));
+            }
+            why.push_str("`mainstay migrate apply` does what can be done");
+            return Reloaded::Refused(why);
+        }
+    };
+    auth.replace_settings(app.settings.auth.clone());
+    backend.engine.replace_app(Arc::new(app));
+    Reloaded::Now(done)
+}
+
+/// A login from the seeds, and three lines to paste.
+pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let login = seeds
+        .iter()
+        .filter(|s| app.model(s.model).full_name() == "auth.users")
+        .find_map(|s| login(&s.path));
+    let open = app
+        .models
+        .iter()
+        .find(|m| !matches!(m.access.read, Rule::Deny) && m.module_name != "auth");
+    if let Some(model) = open {
+        out.push(String::new());
+        out.push(format!(
+            "  curl '{base}/api/{}/{}?limit=3'",
+            model.module_name, model.name
+        ));
+    }
+    match login {
+        Some((email, password)) => {
+            out.push(format!(
+                "  curl -X POST {base}/api/auth/login -H 'content-type: application/json' \\"
+            ));
+            out.push(format!(
+                "       -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}'"
+            ));
+            out.push(format!(
+                "  curl {base}/api/auth/me -H \"authorization: Bearer $TOKEN\"   # its access_token"
+            ));
+            out.push(String::new());
+            out.push(format!("  demo login: {email} / {password}"));
+        }
+        None => {
+            out.push(format!(
+                "  curl -X POST {base}/api/auth/register -H 'content-type: application/json' \\"
+            ));
+            out.push(
+                "       -d '{\"email\":\"me@example.com\",\"password\":\"a long password\"}'"
+                    .to_owned(),
+            );
+        }
+    }
+    out
+}
+
+/// The first user of a seed file who is not an administrator and has a password.
+fn login(path: &Path) -> Option<(String, String)> {
+    let text = std::fs::read_to_string(path).ok()?;
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|user| {
+            let admin = user["roles"]
+                .as_array()
+                .is_some_and(|roles| roles.iter().any(|r| r == "admin"));
+            let (email, password) = (user["email"].as_str()?, user["password"].as_str()?);
+            (!admin).then(|| (email.to_owned(), password.to_owned()))
+        })
+}

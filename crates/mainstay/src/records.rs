@@ -1,0 +1,286 @@
+//! Records that come in as files: `import` and the seeds of `dev`. All or nothing, a batch at a time.
+
+use crate::backend::Backend;
+use auth::Auth;
+use spec::statement::Step;
+use spec::{App, ModelId, Problem, Uuid, Value};
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::{Batch, Loaded, StoreError};
+
+/// Steps that go to the store together.
+const BATCH: usize = 500;
+
+/// Bad lines that are shown; more are counted.
+const SHOWN: usize = 20;
+
+/// A file of records, one JSON object a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub model: ModelId,
+    pub path: PathBuf,
+}
+
+#[derive(Debug)]
+pub enum ImportError {
+    Io {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    /// These lines are not valid; nothing was written.
+    Lines {
+        path: PathBuf,
+        bad: Vec<(u64, Problem)>,
+        more: u64,
+    },
+    /// The store refused a line (none where it cannot say which); nothing was written.
+    Refused {
+        path: PathBuf,
+        line: Option<u64>,
+        error: StoreError,
+    },
+    Problem(Problem),
+}
+
+/// What is told while it runs: bytes and records done.
+pub type Progress<'p> = &'p (dyn Fn(u64, u64) + Sync);
+
+/// Loads files in one transaction, in their order; answers how many records came in.
+pub async fn import(
+    backend: &Backend,
+    auth: Option<&Auth>,
+    app: &Arc<App>,
+    files: &[File],
+    progress: Progress<'_>,
+) -> Result<u64, ImportError> {
+    let (send, receive) = tokio::sync::mpsc::channel(4);
+    let lines = async {
+        let mut state = Feed {
+            steps: Vec::new(),
+            sent: Vec::new(),
+            records: 0,
+            bytes: 0,
+        };
+        for file in files {
+            feed(backend, auth, app, file, &send, progress, &mut state).await?;
+        }
+        let rest = std::mem::take(&mut state.steps);
+        // A closed channel means that the store has failed, and its answer says why.
+        let _ = send.send(Batch::Steps(rest)).await;
+        let _ = send.send(Batch::Commit).await;
+        Ok::<_, ImportError>(state)
+    };
+    let (state, loaded) = {
+        let lines = async move {
+            let state = lines.await;
+            // The sender goes here, so that an early return is seen as abandoned.
+            state
+        };
+        tokio::join!(lines, backend.store.load(receive))
+    };
+    let state = state?;
+    let refused = |step: Option<u64>, error: StoreError| {
+        let at = step.and_then(|step| state.sent.iter().find(|(_, _, last)| step < *last));
+        let (path, line) = match at {
+            Some((file, line, _)) => (files[*file].path.clone(), Some(*line)),
+            None => (
+                files.last().map(|f| f.path.clone()).unwrap_or_default(),
+                None,
+            ),
+        };
+        ImportError::Refused { path, line, error }
+    };
+    match loaded {
+        Ok(Loaded::Done { .. }) => Ok(state.records),
+        Ok(Loaded::Missed { step }) => Err(refused(Some(step), StoreError::Contended)),
+        Ok(Loaded::Abandoned) => Err(ImportError::Problem(Problem::internal(
+            "the import was abandoned",
+        ))),
+        Err(error) => Err(refused(None, error)),
+    }
+}
+
+/// Where a running import is.
+struct Feed {
+    steps: Vec<Step>,
+    /// Which file and line the steps below a number came from.
+    sent: Vec<(usize, u64, u64)>,
+    records: u64,
+    bytes: u64,
+}
+
+async fn feed(
+    backend: &Backend,
+    auth: Option<&Auth>,
+    app: &Arc<App>,
+    file: &File,
+    send: &tokio::sync::mpsc::Sender<Batch>,
+    progress: Progress<'_>,
+    state: &mut Feed,
+) -> Result<(), ImportError> {
+    let io = |error| ImportError::Io {
+        path: file.path.clone(),
+        error,
+    };
+    let mut reader =
+        std::io::BufReader::with_capacity(1 << 16, std::fs::File::open(&file.path).map_err(io)?);
+    let limit = app.settings.limits.body;
+    let users = app.model(file.model).full_name() == "auth.users";
+    let (mut bad, mut more) = (Vec::new(), 0u64);
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        line.clear();
+        let read = std::io::Read::take(&mut reader, limit + 1)
+            .read_until(b'\n', &mut line)
+            .map_err(io)?;
+        if read == 0 {
+            break;
+        }
+        state.bytes += read as u64;
+        let text = line.trim_ascii();
+        if text.is_empty() {
+            continue;
+        }
+        let steps = if text.len() as u64 > limit {
+            Err(Problem::new(
+                spec::Code::BodyTooLarge,
+                format!("The line is longer than {limit} bytes."),
+            ))
+        } else if let (true, Some(auth)) = (users, auth) {
+            user(backend, auth, app, file.model, text).await
+        } else {
+            backend
+                .engine
+                .import(app, file.model, text)
+                .map(|imported| imported.steps)
+        };
+        match steps {
+            Ok(steps) => {
+                state.records += 1;
+                state.steps.extend(steps);
+            }
+            Err(problem) if bad.len() < SHOWN => bad.push((number, problem)),
+            Err(_) => more += 1,
+        }
+        // After the first bad line nothing will be written: the rest is only read for its mistakes.
+        if !bad.is_empty() {
+            state.steps.clear();
+        } else if state.steps.len() >= BATCH {
+            let steps = std::mem::take(&mut state.steps);
+            if send.send(Batch::Steps(steps)).await.is_err() {
+                return Ok(());
+            }
+            progress(state.bytes, state.records);
+        }
+    }
+    progress(state.bytes, state.records);
+    if bad.is_empty() {
+        Ok(())
+    } else {
+        Err(ImportError::Lines {
+            path: file.path.clone(),
+            bad,
+            more,
+        })
+    }
+}
+
+/// A user may come with a write-only `password` and with `roles`; their address counts as verified.
+async fn user(
+    backend: &Backend,
+    auth: &Auth,
+    app: &Arc<App>,
+    model: ModelId,
+    line: &[u8],
+) -> Result<Vec<Step>, Problem> {
+    let malformed = |e: serde_json::Error| Problem::new(spec::Code::MalformedJson, e.to_string());
+    let mut user: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(line).map_err(malformed)?;
+    let password = user.remove("password");
+    let roles = user.remove("roles");
+    user.entry("verified").or_insert(true.into());
+    let id: Uuid = match user
+        .get("id")
+        .and_then(|id| id.as_str())
+        .and_then(|id| id.parse().ok())
+    {
+        Some(id) => id,
+        None => {
+            let id = spec::new_id();
+            user.insert("id".to_owned(), id.to_string().into());
+            id
+        }
+    };
+    let body = serde_json::to_vec(&user).map_err(malformed)?;
+    let imported = backend.engine.import(app, model, &body)?;
+    debug_assert_eq!(imported.id, Value::Uuid(id));
+    let mut steps = imported.steps;
+    let wrong = |field: &str, detail: &str| {
+        Problem::invalid(vec![spec::FieldError::at(field, "type", detail)])
+    };
+    match password {
+        None => {}
+        Some(serde_json::Value::String(password)) => {
+            steps.extend(auth.password_steps(id, &password).await?)
+        }
+        Some(_) => return Err(wrong("password", "password must be a string.")),
+    }
+    match roles {
+        None => {}
+        Some(serde_json::Value::Array(roles)) => {
+            for role in &roles {
+                let role = role
+                    .as_str()
+                    .ok_or_else(|| wrong("roles", "roles must be an array of strings."))?;
+                steps.extend(auth.role_steps(id, role)?);
+            }
+        }
+        Some(_) => return Err(wrong("roles", "roles must be an array of strings.")),
+    }
+    Ok(steps)
+}
+
+impl ImportError {
+    /// For people: what is wrong, line by line.
+    pub fn report(&self) -> String {
+        let file = |path: &Path| path.display().to_string();
+        match self {
+            ImportError::Io { path, error } => format!("{}: {error}", file(path)),
+            ImportError::Problem(problem) => problem.to_string(),
+            ImportError::Lines { path, bad, more } => {
+                let mut out = String::new();
+                for (line, problem) in bad {
+                    out.push_str(&format!("{}:{line}: {}\n", file(path), problem.detail));
+                    if problem.errors.len() > 1 {
+                        for error in &problem.errors {
+                            out.push_str(&format!("    {}: {}\n", error.pointer, error.detail));
+                        }
+                    }
+                }
+                if *more > 0 {
+                    out.push_str(&format!("… and {more} more bad lines\n"));
+                }
+                out.push_str("nothing was imported: mend these lines and run it again");
+                out
+            }
+            ImportError::Refused { path, line, error } => {
+                let at = line.map(|l| format!(":{l}")).unwrap_or_default();
+                let what = match error {
+                    StoreError::Unique { columns, .. } => {
+                        format!(
+                            "a record with the same {} is there already",
+                            columns.join(", ")
+                        )
+                    }
+                    StoreError::ForeignKey { .. } => {
+                        "a record refers to one that is not there; import what it refers to first"
+                            .to_owned()
+                    }
+                    other => other.to_string(),
+                };
+                format!("{}{at}: {what}\nnothing was imported", file(path))
+            }
+        }
+    }
+}

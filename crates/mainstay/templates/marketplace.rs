@@ -1,0 +1,1 @@
+[("mainstay.toml", "name = \"marketplace\"\n")]
