@@ -30,6 +30,14 @@ const HOME: &str = "(select system_identifier::text from pg_control_system()) ||
 
 const COLUMNS: &str = "c.seq, c.module, c.model, c.record_id, c.version, c.kind, c.by_kind, c.by_id, c.at, c.record, c.previous";
 
+/// Whether changes behind the snapshot `$1` are forgotten: the youngest forgotten transaction may
+/// be one it did not see, and the snapshot is not from after the forgetting (which saw all of them committed). That it
+/// is from after shows by its seeing everything that the forgetting saw.
+const FORGOTTEN: &str = "exists (select 1 from mainstay.forgotten f \
+    where f.log = 'changes' and f.xid >= pg_snapshot_xmin($1::text::pg_snapshot) \
+      and not (pg_snapshot_xmax($1::text::pg_snapshot) >= pg_snapshot_xmax(f.seen) \
+        and not exists (select 1 from pg_snapshot_xip($1::text::pg_snapshot) x where pg_visible_in_snapshot(x, f.seen))))";
+
 /// Offsets and their parts as text; `from` is the snapshot behind which changes are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
@@ -111,7 +119,7 @@ fn statement(place: &Place, limit: i64) -> Statement {
         "with s as materialized (select pg_current_snapshot() as cur) \
          select {HOME}, s.cur::text, \
            pg_snapshot_xmax($1::text::pg_snapshot) > pg_snapshot_xmax(s.cur), \
-           exists (select 1 from mainstay.forgotten f where f.log = 'changes' and f.xid >= pg_snapshot_xmin($1::text::pg_snapshot)), \
+           {FORGOTTEN}, \
            c.* \
          from s left join lateral ( \
            select {COLUMNS} from mainstay.changes c \
@@ -279,7 +287,7 @@ impl Postgres {
 }
 
 /// The log has no index on `at`: it is looked through from its oldest end, one slice far. The youngest
-/// transaction among the forgotten is kept, so that an offset from before it shows as lost.
+/// transaction among the forgotten is kept, so that an offset from before it shows as lost ([`FORGOTTEN`]).
 const FORGET: &str = "
 with oldest as materialized (select seq, at from mainstay.changes order by seq limit $2),
 gone as (
@@ -288,9 +296,9 @@ gone as (
     (select max(seq) + 1 from oldest))
   returning xid),
 kept as (
-  insert into mainstay.forgotten (log, xid)
-  select 'changes', xid from gone order by xid desc limit 1
-  on conflict (log) do update set xid = greatest(mainstay.forgotten.xid, excluded.xid))
+  insert into mainstay.forgotten (log, xid, seen)
+  select 'changes', xid, pg_current_snapshot() from gone order by xid desc limit 1
+  on conflict (log) do update set xid = greatest(mainstay.forgotten.xid, excluded.xid), seen = excluded.seen)
 select count(*) from gone";
 
 fn malformed() -> StoreError {

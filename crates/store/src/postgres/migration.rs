@@ -33,7 +33,8 @@ create table if not exists mainstay.schema (
 );
 create table if not exists mainstay.forgotten (
   log text collate "C" primary key,
-  xid xid8 not null
+  xid xid8 not null,
+  seen pg_snapshot not null
 );"#;
 
 /// A connection of one's own, outside the pool and without its limits; closed when dropped.

@@ -63,6 +63,9 @@ pub struct Stats {
     pub pool_waiting: usize,
 }
 
+/// How long after one connection was lost the others are left alone.
+const NOTICE: Duration = Duration::from_millis(5);
+
 /// Rounds of [`Postgres::change`] before it gives up.
 const ROUNDS: u32 = 10;
 
@@ -127,7 +130,10 @@ impl Postgres {
             match answer {
                 Ok(answer) => return Ok(answer.rows),
                 Err(error) => match Failure::of(&error) {
-                    Failure::Lost | Failure::Contended if tries < 2 => {}
+                    // A moment, for the other connections to notice that they are dead as well. Not often: it
+                    // may be this statement that brings the server down.
+                    Failure::Lost if tries < 3 => tokio::time::sleep(NOTICE).await,
+                    Failure::Contended if tries < 3 => {}
                     Failure::Slow => return Ok(self.pool.read(statement, deadline).await?.rows),
                     Failure::Lost
                     | Failure::Contended
@@ -231,3 +237,6 @@ impl Postgres {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

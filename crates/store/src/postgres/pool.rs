@@ -4,7 +4,7 @@ use super::connection::{Answer, run};
 use super::error::{self, Failure};
 use super::join::join_all;
 use super::lane::jittered;
-use super::rows;
+use super::{NOTICE, rows};
 use crate::{Result, StoreError};
 use deadpool_postgres::{
     ClientWrapper, Hook, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime,
@@ -17,6 +17,9 @@ use tokio_postgres::{Error, NoTls};
 
 /// Tries of a transaction that others beat, all in all.
 const TRIES: u32 = 8;
+
+/// Between two tries to connect.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Statements kept prepared on a connection.
 const PREPARED: usize = 256;
@@ -93,9 +96,10 @@ impl Pool {
                 }
                 // A server that restarts refuses at once, and is back in a moment.
                 Err(PoolError::Backend(error))
-                    if Failure::of(&error) == Failure::Lost && Instant::now() < patience =>
+                    if Failure::of(&error) == Failure::Lost
+                        && Instant::now() + PAUSE < patience =>
                 {
-                    tokio::time::sleep(jittered(Duration::from_millis(100))).await;
+                    tokio::time::sleep(jittered(PAUSE)).await;
                 }
                 Err(PoolError::Backend(error)) => return Err(error::map(&error, false)),
                 Err(error) => {
@@ -122,7 +126,8 @@ impl Pool {
                     Err(_) => return Err(StoreError::Timeout),
                 };
             match ended {
-                Ended::Stale | Ended::Dead(_) | Ended::Again(_) if tries < 3 => {}
+                Ended::Stale | Ended::Again(_) if tries < 3 => {}
+                Ended::Dead(_) if tries < 3 => tokio::time::sleep(NOTICE).await,
                 Ended::Stale => return Err(stale()),
                 Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
                     return Err(error);
@@ -193,7 +198,8 @@ impl Pool {
                     tokio::time::sleep(jittered(wait)).await;
                     wait *= 2;
                 }
-                Ended::Stale | Ended::Dead(_) if tries < 3 => {}
+                Ended::Stale if tries < 3 => {}
+                Ended::Dead(_) if tries < 3 => tokio::time::sleep(NOTICE).await,
                 Ended::Stale => return Err(stale()),
                 Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
                     return Err(error);
