@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use spec::expr::eval::{Env, holds};
+use spec::expr::eval::{Env, EvalErrorKind, holds};
 use spec::expr::print::{print, without_spans};
 use spec::expr::{Known, Purpose, Scope, compile, fold, parse};
 use spec::{App, Principal, Value};
@@ -56,9 +56,11 @@ fuzz_target!(|text: &str| {
             now: Some(0),
         };
         let folded = fold(&expr, known);
-        if expr.ty == spec::expr::Type::Bool {
+        let plain = holds(&expr, &env).map_err(|e| e.kind);
+        // Folding may answer what would have needed other records to be looked at.
+        if expr.ty == spec::expr::Type::Bool && plain != Err(EvalErrorKind::Traverses) {
             assert_eq!(
-                holds(&expr, &env).map_err(|e| e.kind),
+                plain,
                 holds(&folded, &env).map_err(|e| e.kind),
                 "{text}\n{}",
                 print(&folded, &SHOP, model)

@@ -40,34 +40,57 @@ const ESCAPE: [u8; 256] = {
     table
 };
 
+/// Whether one of eight bytes needs an escape: below 0x20, `"` or `\\`. The usual trick with a borrow
+/// into each byte's top bit ("Bit Twiddling Hacks", haszero and hasless); it may mark a neighbour of
+/// a hit as well, never a hit less.
+fn needs_escape(eight: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let zero = |x: u64| x.wrapping_sub(ONES) & !x;
+    let control = eight.wrapping_sub(ONES * 0x20) & !eight;
+    let quote = zero(eight ^ (ONES * b'"' as u64));
+    let backslash = zero(eight ^ (ONES * b'\\' as u64));
+    (control | quote | backslash) & TOPS != 0
+}
+
 /// Appends a JSON string, quotes included, with the fewest escapes.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
     out.reserve(bytes.len() + 2);
     out.push(b'"');
+    // Most texts have nothing to escape, and then this is a scan of words and one copy.
     let mut from = 0;
-    for (at, b) in bytes.iter().enumerate() {
-        let escape = ESCAPE[usize::from(*b)];
-        if escape == 0 {
+    let mut at = 0;
+    while at < bytes.len() {
+        if let Some(eight) = bytes.get(at..at + 8).and_then(|b| b.try_into().ok())
+            && !needs_escape(u64::from_le_bytes(eight))
+        {
+            at += 8;
             continue;
         }
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
-        out.push(b'\\');
-        out.push(escape);
-        if escape == b'u' {
-            let digits = [
-                b'0',
-                b'0',
-                HEX[usize::from(b >> 4)],
-                HEX[usize::from(b & 15)],
-            ];
-            out.extend_from_slice(&digits);
+        let end = (at + 8).min(bytes.len());
+        for (here, b) in bytes.iter().enumerate().take(end).skip(at) {
+            let escape = ESCAPE[usize::from(*b)];
+            if escape != 0 {
+                out.extend_from_slice(&bytes[from..here]);
+                from = here + 1;
+                write_escape(out, escape, *b);
+            }
         }
+        at = end;
     }
     out.extend_from_slice(&bytes[from..]);
     out.push(b'"');
+}
+
+fn write_escape(out: &mut Vec<u8>, escape: u8, b: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'\\');
+    out.push(escape);
+    if escape == b'u' {
+        let (high, low) = (HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]);
+        out.extend_from_slice(&[b'0', b'0', high, low]);
+    }
 }
 
 pub fn write_i64(out: &mut Vec<u8>, value: i64) {

@@ -13,6 +13,7 @@ use super::{Purpose, Scope};
 use crate::expr::tree::{Comparison, Over, Place, Type};
 use crate::expr::{Expr, ExprError, ExprKind, Span};
 use crate::model::{App, FieldId, ModelId};
+use crate::value::Value;
 
 pub(super) fn check(expr: &Expr, scope: &Scope<'_>) -> Result<(), Vec<ExprError>> {
     if !scope.purpose.is_access() {
@@ -134,6 +135,11 @@ impl Rules<'_> {
                 otherwise,
             } => {
                 self.inequalities(condition, positive);
+                // `c ? false : x` and `c ? x : true` are negations of `c` in disguise.
+                let literally = |e: &Expr, b| e.kind == ExprKind::Literal(Value::Bool(b));
+                if literally(then, false) || literally(otherwise, true) {
+                    self.inequalities(condition, !positive);
+                }
                 self.inequalities(then, positive);
                 self.inequalities(otherwise, positive);
             }

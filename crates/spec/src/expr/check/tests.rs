@@ -309,6 +309,12 @@ fn each_purpose_has_its_own_reach() {
         ),
         (Purpose::Read, "!auth.roles.exists(r, r == 'x')", ""),
         (Purpose::Read, "!(!(seller == auth.id))", ""),
+        (
+            Purpose::Read,
+            "seller == auth.id ? false : active",
+            "expr-not-equal-caller",
+        ),
+        (Purpose::Read, "seller == auth.id ? active : qty > 1", ""),
         (Purpose::Filter, "seller != auth.id", ""),
         (Purpose::Read, "old.seller == auth.id", "expr-unknown-name"),
         (Purpose::Update, "old.seller == auth.id", ""),
