@@ -12,9 +12,10 @@ pub enum StoreError {
     Busy { cause: String },
     /// The deadline passed.
     Timeout,
-    /// A unique index (or the primary key) of this table holds already what was written.
+    /// A unique index (or the primary key) of this table (`namespace.name`) holds already what was written.
     Unique { table: String, columns: Vec<String> },
-    /// A foreign key: the target is not there (insert, update), or others refer to the row (delete).
+    /// A foreign key: the target is not there (insert, update), or others refer to the row (delete). SQLite does
+    /// not tell which key: there, `table` is the one the statement writes, and `columns` are empty.
     ForeignKey { table: String, columns: Vec<String> },
     /// A write was beaten by others too many times.
     Contended,

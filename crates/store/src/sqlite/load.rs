@@ -4,23 +4,41 @@ use super::turn::run_steps;
 use super::{Sqlite, error};
 use crate::{Batch, Loaded, Result};
 use rusqlite::Connection;
+use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// Page cache of a long transaction, in bytes. What does not fit is written into the log and read from there
+/// again, many times over.
+const CACHE: usize = 32 << 20;
 
 impl Sqlite {
     /// Other writes of this process wait until it is over; those of other processes are told that the database
     /// is locked after a while. Readers see nothing of it until it is committed.
     pub async fn load(&self, batches: mpsc::Receiver<Batch>) -> Result<Loaded> {
+        let options = Arc::clone(&self.options);
         self.alone(move |session| {
             let conn = &session.conn;
-            conn.execute_batch("BEGIN IMMEDIATE").map_err(error::map)?;
-            let result = run(conn, batches);
+            resize(conn, CACHE.max(options.writer_cache)).map_err(error::map)?;
+            let result = conn
+                .execute_batch("BEGIN IMMEDIATE")
+                .map_err(error::map)
+                .and_then(|()| run(conn, batches));
             if !matches!(result, Ok(Loaded::Done { .. })) && !conn.is_autocommit() {
                 let _ = conn.execute_batch("ROLLBACK");
             }
+            // The memory is given back.
+            let _ = resize(conn, options.writer_cache);
             result
         })
         .await
     }
+}
+
+fn resize(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
+    conn.execute_batch(&format!(
+        "PRAGMA cache_size = -{}; PRAGMA shrink_memory;",
+        bytes / 1024
+    ))
 }
 
 fn run(conn: &Connection, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> {

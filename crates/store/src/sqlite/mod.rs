@@ -1,9 +1,9 @@
 //! SQLite: one file, many readers, one writer.
 //!
-//! - [`readers`]: short reads run inline on the caller's thread, the rest on threads of their own.
-//! - [`writer`]: one thread, one transaction for everybody who waits ([`turn`] is one caller's part in it).
-//! - [`rows`], [`encode`]: rows become JSON; [`connection`]: how a connection is opened; [`error`]: what codes mean.
-//! - [`introspect`], [`migration`], [`load`]: tables, and bulk.
+//! - `readers`: short reads run inline on the caller's thread, the rest on threads of their own.
+//! - `writer`: one thread, one transaction for everybody who waits (`turn` is one caller's part in it).
+//! - `rows`, `encode`: rows become JSON; `connection`: how a connection is opened; `error`: what codes mean.
+//! - `introspect`, `migration`, `load`: tables, and bulk.
 //!
 //! In WAL mode readers never wait for the writer. A second *server* on one file is refused; command-line
 //! programs may write beside it, and each waits for the other's transactions.

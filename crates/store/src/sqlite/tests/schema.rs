@@ -57,7 +57,7 @@ async fn columns_and_indexes_are_added_to_tables_with_records() {
             false,
             Some(Value::Decimal(spec::Decimal::new(1500, 3))),
         ),
-        ("weight", ColumnType::Float, false, Some(Value::Float(2.0))),
+        ("weight", ColumnType::Float, false, Some(Value::Float(2.5))),
         ("sold", ColumnType::Bool, false, Some(Value::Bool(false))),
         ("since", ColumnType::Date, false, Some(Value::Date(0))),
         (
@@ -112,8 +112,7 @@ async fn columns_and_indexes_are_added_to_tables_with_records() {
     let rows = shop_.read(&read, 1).await.unwrap();
     assert_eq!(
         text(&rows),
-        r#"{"note":null,"stock":-3,"label":"it's \"new\"","cost":"1.500","weight":2.0,"sold":false,"since":"1970-01-01","tags":[]}"#
-            .replace("2.0", if text(&rows).contains("2.0") { "2.0" } else { "2" })
+        r#"{"note":null,"stock":-3,"label":"it's \"new\"","cost":"1.500","weight":2.5,"sold":false,"since":"1970-01-01","tags":[]}"#
     );
     // Keys are enforced again, the new one too.
     let gone = one("delete from catalog__categories", vec![]);
