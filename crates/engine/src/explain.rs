@@ -298,7 +298,7 @@ pub fn evaluate(
         now,
         dialect: spec::Dialect::Sqlite,
         model,
-        registers: false,
+        registers: None,
     };
     let declared = judge.model();
     let input = input::read(declared, record, &app.settings.limits)?;

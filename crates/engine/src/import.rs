@@ -27,7 +27,7 @@ impl Engine {
             now: spec::time::now_micros(),
             dialect: self.store().dialect(),
             model,
-            registers: false,
+            registers: None,
         };
         let input = input::read(judge.model(), body, &app.settings.limits)?;
         let draft = judge.draft(&input, None, &[])?;

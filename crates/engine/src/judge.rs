@@ -23,8 +23,9 @@ pub struct Judge {
     pub now: i64,
     pub dialect: Dialect,
     pub model: ModelId,
-    /// Whether the record to create is the caller's own account: the create rule has nobody to ask about.
-    pub registers: bool,
+    /// The record to create is the caller's own account, named by this field: neither the create rule nor the
+    /// field's write rule has anybody to ask about.
+    pub registers: Option<FieldId>,
 }
 
 /// A question about the stored record: its answer is computed, or it was asked with the record.

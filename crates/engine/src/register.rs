@@ -7,17 +7,18 @@ use crate::input;
 use plan::operation::Select;
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{App, ModelId, Principal, Problem, Value};
+use spec::{App, FieldId, ModelId, Principal, Problem, Value};
 use std::sync::Arc;
 use std::time::Instant;
 
 impl Engine {
     /// Creates the record that `principal` will be, under their own id, with private rows in the same
-    /// transaction. Which fields they may give is for the fields' write rules to say.
+    /// transaction; `naming` is the field that names the account, their address. Which other fields they may give is for the fields' write rules to say.
     pub async fn register(
         &self,
         app: &Arc<App>,
         model: ModelId,
+        naming: FieldId,
         principal: &Principal,
         body: &[u8],
         private: Vec<Step>,
@@ -34,7 +35,7 @@ impl Engine {
             stages: Stages::default(),
         };
         let mut judge = run.judge(model);
-        judge.registers = true;
+        judge.registers = Some(naming);
         let input = input::read(judge.model(), body, &app.settings.limits)?;
         let unreadable = run.unreadable(&judge, &input.fields).await?;
         let mut draft = judge.draft(&input, Some(&Value::Uuid(id)), &unreadable)?;

@@ -79,9 +79,11 @@ impl UserDoor for Users {
             let app = self.engine.app();
             let model = users(&app)?;
             let principal = Principal::user(id, None, Arc::from([]));
+            let email = app.model(model).field_named("email").map(|f| f.id);
+            let email = email.ok_or_else(|| Problem::internal("auth.users has no email"))?;
             let answer = self
                 .engine
-                .register(&app, model, &principal, &body, private)
+                .register(&app, model, email, &principal, &body, private)
                 .await?;
             let account = self
                 .account("id", id.to_string())
