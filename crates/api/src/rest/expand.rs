@@ -4,8 +4,7 @@
 //! here before anything is resolved.
 
 use super::query::{is_name, push_sort, whole};
-use engine::operation::{Expand, SortTerm};
-use engine::operation::shown;
+use engine::operation::{Expand, SortTerm, shown};
 use spec::settings::Limits;
 use spec::{Code, Problem};
 

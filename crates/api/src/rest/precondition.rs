@@ -1,8 +1,8 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, 13.1).
 
+use engine::operation::{Operation, Precondition};
 use http::HeaderMap;
 use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
-use engine::operation::{Operation, Precondition};
 use spec::{Code, Problem};
 
 type Result<T> = std::result::Result<T, Problem>;

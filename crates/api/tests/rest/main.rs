@@ -1,0 +1,5 @@
+//! REST from the outside: query strings, and requests against a small app on SQLite.
+
+mod app;
+mod query;
+mod random;
