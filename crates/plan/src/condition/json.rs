@@ -19,6 +19,14 @@ impl Conditions<'_> {
         if other.ty == Type::Dyn {
             return self.compare_json_json(sql, op, json, other);
         }
+        let whole;
+        let other = match whole_number(other) {
+            Some(n) => {
+                whole = Expr::literal(Value::Int(n), Type::Int, other.span);
+                &whole
+            }
+            None => other,
+        };
         let (kinds, text): (&[&str], bool) = match (&other.ty, sql.dialect) {
             (Type::Bool, Dialect::Postgres) => (&["boolean"], false),
             (Type::Bool, Dialect::Sqlite) => (&["true", "false"], false),
@@ -52,8 +60,9 @@ impl Conditions<'_> {
                 sql.push(" #>> '{}')");
                 sql.push(match other.ty {
                     Type::Bool => "::boolean",
-                    Type::Decimal(_) => "::numeric",
-                    Type::Int | Type::Float => "::double precision",
+                    // JSON has whole numbers that no double tells apart.
+                    Type::Decimal(_) | Type::Int => "::numeric",
+                    Type::Float => "::double precision",
                     _ => " COLLATE \"C\"",
                 });
             }
@@ -171,17 +180,25 @@ impl Conditions<'_> {
     pub(super) fn json(&mut self, sql: &mut Sql, expr: &Expr) -> Result<()> {
         match (&expr.kind, sql.dialect) {
             (ExprKind::Path { base, steps }, Dialect::Postgres) => {
-                sql.push("(");
+                // `'"a"'::jsonb -> 0` is `"a"`: a bare scalar is an array of one inside. Strictly, it is not.
+                for step in steps.iter().rev() {
+                    sql.push(match step {
+                        PathStep::Member(_) => "(",
+                        PathStep::Index(_) => "jsonb_path_query_first(",
+                    });
+                }
                 self.json(sql, base)?;
                 for step in steps {
                     match step {
                         PathStep::Member(name) => sql
                             .push(" -> ")
-                            .bind(Value::Text(name.clone()), ColumnType::Text),
-                        PathStep::Index(at) => sql.push(" -> ").number(at),
+                            .bind(Value::Text(name.clone()), ColumnType::Text)
+                            .push(")"),
+                        PathStep::Index(at) => {
+                            sql.push(", 'strict $[").number(at).push("]', '{}', true)")
+                        }
                     };
                 }
-                sql.push(")");
             }
             (ExprKind::Path { .. }, Dialect::Sqlite) => self.json_value(sql, expr)?,
             (ExprKind::Extra { place, .. }, _) => self.at(sql, place, &mut |sql, alias| {
@@ -254,6 +271,17 @@ impl Conditions<'_> {
             return Ok(());
         }
         self.json(sql, base)
+    }
+}
+
+/// The whole number that a double literal is, where its neighbours among JSON's whole numbers would be the
+/// same double.
+fn whole_number(expr: &Expr) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    match expr.kind {
+        ExprKind::Literal(Value::Float(x)) if (EXACT..END).contains(&x.abs()) => Some(x as i64),
+        _ => None,
     }
 }
 

@@ -536,6 +536,16 @@ impl<'a> Conditions<'a> {
                     sql.push(")");
                 }
                 None => {
+                    // Of what is no list, null included, neither `exists` nor `all` can be said.
+                    if all {
+                        sql.push(if want { "(" } else { "(coalesce(" });
+                        self.json_kind(sql, list)?;
+                        sql.push(if want {
+                            " = 'array' AND "
+                        } else {
+                            ", '') <> 'array' OR "
+                        });
+                    }
                     let alias = sql.alias("j");
                     sql.push(if negate {
                         "NOT EXISTS (SELECT 1 FROM "
@@ -548,7 +558,7 @@ impl<'a> Conditions<'a> {
                     let done = self.truth(sql, body, !all);
                     self.bound.pop();
                     done?;
-                    sql.push(")");
+                    sql.push(if all { "))" } else { ")" });
                 }
             },
         }
@@ -628,10 +638,13 @@ impl<'a> Conditions<'a> {
                 return Ok(());
             }
             if item.ty == Type::Dyn {
-                let ty = item_type(&list.ty);
+                // Each is compared as what it is: the list's own type is as open as the item's.
                 let any: Vec<Expr> = items
                     .into_iter()
-                    .map(|v| equal(item, Expr::literal(v, ty.clone(), list.span)))
+                    .map(|v| {
+                        let ty = json_type(&v);
+                        equal(item, Expr::literal(v, ty, list.span))
+                    })
                     .collect();
                 return self.truth(
                     sql,
@@ -806,6 +819,18 @@ fn literal_items(list: &Expr) -> Option<Vec<Value>> {
 fn item_type(list: &Type) -> Type {
     match list {
         Type::List(item) => (**item).clone(),
+        _ => Type::Dyn,
+    }
+}
+
+/// The type of a literal that stands beside JSON.
+fn json_type(value: &Value) -> Type {
+    match value {
+        Value::Bool(_) => Type::Bool,
+        Value::Int(_) => Type::Int,
+        Value::Float(_) => Type::Float,
+        Value::Text(_) => Type::String,
+        Value::Uuid(_) => Type::Uuid,
         _ => Type::Dyn,
     }
 }
