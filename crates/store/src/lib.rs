@@ -181,7 +181,7 @@ impl Store {
     pub async fn close(&self) {
         match self {
             Store::Sqlite(store) => store.close().await,
-            Store::Postgres(_) => {}
+            Store::Postgres(store) => store.close().await,
         }
     }
 }

@@ -85,11 +85,20 @@ impl Lane {
     }
 }
 
-impl Drop for Lane {
-    fn drop(&mut self) {
+impl Lane {
+    pub(super) fn close(&self) {
         for task in &self.tasks {
             task.abort();
         }
+        for slot in self.slots.iter() {
+            *slot.write() = None;
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -221,6 +221,25 @@ impl Postgres {
         }
     }
 
+    /// Finishes the writes that wait, a few seconds long at most, and closes the connections. What comes after
+    /// fails.
+    pub async fn close(&self) {
+        let until = Instant::now() + Duration::from_secs(5);
+        let busy = |stats: Stats| {
+            stats.writes_waiting
+                + stats.writes_in_flight
+                + stats.reads_in_flight
+                + stats.pool_in_use
+                > 0
+        };
+        while busy(self.stats()) && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.writes.close();
+        self.reads.close();
+        self.pool.close();
+    }
+
     /// How busy the connections are now.
     pub fn stats(&self) -> Stats {
         let pool = self.pool.status();

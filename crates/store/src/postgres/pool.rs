@@ -75,6 +75,10 @@ impl Pool {
         self.pool.status()
     }
 
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
     async fn get(&self, deadline: Instant) -> Result<Leased> {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeouts = Timeouts {

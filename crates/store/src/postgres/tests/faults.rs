@@ -323,3 +323,33 @@ async fn a_full_server_is_unavailable() {
         Err(StoreError::Unavailable { maybe: false, .. })
     ));
 }
+
+#[tokio::test]
+async fn a_closed_store_has_finished_and_takes_nothing_more() {
+    let shop = Arc::new(fixture().await);
+    let writes: Vec<_> = (0..50)
+        .map(|n| {
+            let shop = shop.clone();
+            tokio::spawn(async move { shop.write(vec![create(&n.to_string())]).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    shop.store.close().await;
+    for write in writes {
+        assert!(matches!(write.await.unwrap(), Ok(Written::Done(_))));
+    }
+    let soon = Instant::now() + Duration::from_millis(200);
+    let bounds = Bounds {
+        emit: 1,
+        deadline: soon,
+    };
+    let read = select("select 1::int8", vec![], vec![field("n", ColumnType::Int)]);
+    assert!(shop.store.read(&read, bounds).await.is_err());
+    assert!(shop.store.write(vec![create("x")], soon).await.is_err());
+    assert!(
+        shop.store
+            .write(vec![create("x"), create("y")], soon)
+            .await
+            .is_err()
+    );
+}
