@@ -1,4 +1,4 @@
-//! [`ast`](super::ast) → [`Expr`]: names resolved against the model, types decided, literals turned
+//! [`ast`] → [`Expr`]: names resolved against the model, types decided, literals turned
 //! into what they are compared with. What cannot become SQL, or would mean something else there,
 //! does not get past this file; the reasons are in the messages and in `docs/expressions.md`.
 

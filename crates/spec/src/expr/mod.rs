@@ -1,8 +1,8 @@
 //! Expressions: a published subset of CEL, the Common Expression Language (<https://cel.dev>);
 //! `docs/expressions.md` lists it.
 //!
-//! text → [`parse`] → [`ast`] → [`check`] → [`Expr`] (typed, spans kept) → [`fold`] (constants, and
-//! the caller where known) → [`eval`] in memory, `plan` to SQL, [`print`] back to text.
+//! text → [`parse`] → [`ast`] → [`check`] → [`Expr`] (typed, spans kept) → [`mod@fold`] (constants, and
+//! the caller where known) → [`eval`] in memory, `plan` to SQL, [`mod@print`] back to text.
 
 pub mod ast;
 pub mod check;

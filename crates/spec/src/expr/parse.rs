@@ -1,4 +1,4 @@
-//! Tokens → [`ast`]: recursive where brackets nest, loops where operators chain.
+//! Tokens → [`ast`](mod@super::ast): recursive where brackets nest, loops where operators chain.
 //!
 //! The grammar is CEL's (`doc/langdef.md` of the specification), less what `docs/expressions.md`
 //! leaves out; an oracle test holds the two against each other. Three counters bound it, so that no
