@@ -17,10 +17,13 @@ pub fn order_by(sql: &mut Sql, conditions: &mut Conditions<'_>, sort: &[Sort]) -
             sql.push(", ");
         }
         conditions.scalar(sql, &term.expr)?;
-        sql.push(if term.descending {
-            " DESC NULLS LAST"
-        } else {
-            " ASC NULLS FIRST"
+        let by_key = term.column == Some(spec::model::ID);
+        sql.push(match (term.descending, by_key) {
+            // A key has no nulls, and the index of a primary key cannot declare where they would be.
+            (false, true) => " ASC",
+            (true, true) => " DESC",
+            (false, false) => " ASC NULLS FIRST",
+            (true, false) => " DESC NULLS LAST",
         });
     }
     Ok(())
