@@ -5,6 +5,8 @@
 
 mod coverage;
 mod generate;
+mod rules;
+mod walks;
 
 mod world;
 
