@@ -265,7 +265,8 @@ impl<'r, S: Service> Entry<'r, S> {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         self.edge.options.cors.mark(&self.parts.headers, headers);
         let bytes = body.len();
-        if self.parts.method == Method::HEAD {
+        if self.parts.method == Method::HEAD && bytes > 0 {
+            // HTTP/2 would send the body.
             headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes as u64));
             body = Bytes::new();
         }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod client;
+mod http2;
 mod requests;
 mod shutdown;
 mod subject;
