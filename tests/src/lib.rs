@@ -15,9 +15,13 @@
 pub mod actor;
 pub mod database;
 pub mod fixture;
+pub mod http;
+pub mod place;
+pub mod process;
 pub mod query;
 pub mod random;
 pub mod reply;
+pub mod served;
 mod verify;
 
 pub use actor::{admin, anonymous, system, uid, user, user_id, with_roles};

@@ -1,4 +1,5 @@
 //! Every behaviour, on SQLite and on PostgreSQL, from one source.
 
+mod accounts;
 mod agreement;
 mod smoke;
