@@ -1,5 +1,11 @@
 //! Every behaviour, on SQLite and on PostgreSQL, from one source.
 
-mod accounts;
+mod access;
 mod agreement;
-mod smoke;
+mod concurrent;
+mod expand;
+mod leaks;
+mod limits;
+mod oracle;
+mod types;
+mod writes;
