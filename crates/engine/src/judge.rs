@@ -10,6 +10,7 @@ use plan::read::Planner;
 use spec::expr::eval::{self, Env};
 use spec::expr::{Expr, ExprKind, Type};
 use spec::problem::Result;
+use spec::types::{ColumnType, FieldType};
 use spec::{
     App, Code, Dialect, Field, FieldError, FieldId, Model, ModelId, Principal, Problem, Rule, Value,
 };
@@ -144,7 +145,15 @@ impl Judge {
         let Some(default) = &field.default else {
             return Value::Null;
         };
-        eval::eval(default, &self.env(so_far, None)).unwrap_or(Value::Null)
+        let value = eval::eval(default, &self.env(so_far, None)).unwrap_or(Value::Null);
+        match (value, &field.ty) {
+            // A literal may have fewer digits behind the point than the field keeps.
+            (Value::Decimal(given), FieldType::Decimal { scale }) => {
+                given.rescale(*scale).map_or(Value::Null, Value::Decimal)
+            }
+            (Value::List(items), FieldType::List { .. }) => Value::Json(list_text(&items).into()),
+            (value, _) => value,
+        }
     }
 
     /// Every check that the record does not meet. A field without a value has nothing to check.
@@ -254,4 +263,23 @@ impl Judge {
             format!("{name} refers to no record that you may read."),
         )
     }
+}
+
+/// A list of scalars as canonical JSON.
+fn list_text(items: &[Value]) -> String {
+    let mut out = vec![b'['];
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let ty = match item {
+            Value::Int(_) => ColumnType::Int,
+            Value::Float(_) => ColumnType::Float,
+            Value::Bool(_) => ColumnType::Bool,
+            _ => ColumnType::Text,
+        };
+        spec::json::write_value(&mut out, item, ty);
+    }
+    out.push(b']');
+    String::from_utf8(out).unwrap_or_default()
 }

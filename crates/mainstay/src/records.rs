@@ -55,7 +55,8 @@ pub async fn import(
     progress: Progress<'_>,
 ) -> Result<u64, ImportError> {
     let (send, receive) = tokio::sync::mpsc::channel(4);
-    let lines = async {
+    // The sender moves in: an early return drops it, and the store sees that the rest will not come.
+    let lines = async move {
         let mut state = Feed {
             steps: Vec::new(),
             sent: Vec::new(),
@@ -71,14 +72,7 @@ pub async fn import(
         let _ = send.send(Batch::Commit).await;
         Ok::<_, ImportError>(state)
     };
-    let (state, loaded) = {
-        let lines = async move {
-            let state = lines.await;
-            // The sender goes here, so that an early return is seen as abandoned.
-            state
-        };
-        tokio::join!(lines, backend.store.load(receive))
-    };
+    let (state, loaded) = tokio::join!(lines, backend.store.load(receive));
     let state = state?;
     let refused = |step: Option<u64>, error: StoreError| {
         let at = step.and_then(|step| state.sent.iter().find(|(_, _, last)| step < *last));
