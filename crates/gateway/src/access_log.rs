@@ -11,8 +11,10 @@ use std::time::Duration;
 
 /// What may wait. At 60,000 requests/s that is a quarter of a second.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// So much is written at once without waiting for more: it is still in the cache of the core that wrote it.
+const FULL_BYTES: usize = 128 * 1024;
 /// A buffer that grew beyond this in a burst is given back.
-const KEPT_BYTES: usize = 256 * 1024;
+const KEPT_BYTES: usize = 4 * FULL_BYTES;
 /// How long lines gather, so that they are written together.
 const GATHER: Duration = Duration::from_millis(50);
 /// How long closing waits for a slow output.
@@ -94,10 +96,11 @@ impl AccessLog {
                 waiting.dropped += 1;
                 return;
             }
-            let first = waiting.lines.is_empty();
+            let before = waiting.lines.len();
             waiting.lines.extend_from_slice(scratch);
+            let after = waiting.lines.len();
             drop(waiting);
-            if first {
+            if before == 0 || (before < FULL_BYTES && after >= FULL_BYTES) {
                 self.shared.some.notify_one();
             }
         });
@@ -134,11 +137,12 @@ fn write_out(shared: &Shared, mut output: Box<dyn Write + Send>, format: Format)
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if !waiting.closing {
-            drop(waiting);
-            std::thread::sleep(GATHER);
-            waiting = shared.lock();
-        }
+        let few = |w: &mut Waiting| !w.closing && w.lines.len() < FULL_BYTES;
+        waiting = shared
+            .some
+            .wait_timeout_while(waiting, GATHER, few)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
         std::mem::swap(&mut waiting.lines, &mut lines);
         let dropped = std::mem::take(&mut waiting.dropped);
         let closing = waiting.closing;
