@@ -25,6 +25,8 @@ pub use print::Failure;
                         Settings: flag, then environment (MAINSTAY_*, DATABASE_URL), then mainstay.toml."
 )]
 struct Cli {
+    #[command(flatten)]
+    app: AppFolder,
     #[command(subcommand)]
     command: Command,
 }
@@ -67,8 +69,6 @@ enum Command {
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
         #[command(flatten)]
-        app: AppFolder,
-        #[command(flatten)]
         database: DatabaseFlag,
         /// Address to listen on
         #[arg(long, value_name = "ADDR")]
@@ -79,8 +79,6 @@ enum Command {
         /// The app's folder
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
-        #[command(flatten)]
-        app: AppFolder,
         #[command(flatten)]
         database: DatabaseFlag,
         /// Address to listen on
@@ -94,8 +92,6 @@ enum Command {
     Check {
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
-        #[command(flatten)]
-        app: AppFolder,
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
@@ -103,8 +99,6 @@ enum Command {
     Migrate {
         #[command(subcommand)]
         what: Migrate,
-        #[command(flatten)]
-        app: AppFolder,
     },
     /// Load records from a file, one JSON object a line: all of them or none
     Import {
@@ -113,16 +107,12 @@ enum Command {
         /// A .jsonl file
         file: PathBuf,
         #[command(flatten)]
-        app: AppFolder,
-        #[command(flatten)]
         database: DatabaseFlag,
     },
     /// Manage administrators
     Admin {
         #[command(subcommand)]
         what: Admin,
-        #[command(flatten)]
-        app: AppFolder,
         #[command(flatten)]
         database: DatabaseFlag,
     },
@@ -143,8 +133,6 @@ enum Command {
         #[arg(value_name = "ID|JSON")]
         about: Option<String>,
         #[command(flatten)]
-        app: AppFolder,
-        #[command(flatten)]
         database: DatabaseFlag,
     },
     /// Try an expression: its type, its value, and the SQL it becomes
@@ -163,16 +151,12 @@ enum Command {
         #[arg(long)]
         model: Option<String>,
         #[command(flatten)]
-        app: AppFolder,
-        #[command(flatten)]
         database: DatabaseFlag,
     },
     /// Show the settings in force, and where each comes from
     Config {
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
-        #[command(flatten)]
-        app: AppFolder,
         #[command(flatten)]
         database: DatabaseFlag,
         #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -274,7 +258,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let result = runtime.block_on(run(cli.command));
+    let result = runtime.block_on(run(&cli.app, cli.command));
     // Threads that are stuck in a blocking call are not waited for.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
@@ -288,24 +272,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
+async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
     match command {
         Command::New { dir, template } => template::new(&dir, template),
         Command::Dev {
             path,
-            app,
             database,
             listen,
         } => serve::dev(app.or(&path), database.database, listen).await,
         Command::Serve {
             path,
-            app,
             database,
             listen,
             migrate,
         } => serve::serve(app.or(&path), database.database, listen, migrate).await,
-        Command::Check { path, app, format } => app::check(&app.or(&path), format),
-        Command::Migrate { what, app } => match what {
+        Command::Check { path, format } => app::check(&app.or(&path), format),
+        Command::Migrate { what } => match what {
             Migrate::Plan {
                 path,
                 database,
@@ -320,20 +302,16 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Import {
             model,
             file,
-            app,
             database,
         } => data::import(&app.or(&None), database.database, &model, &file).await,
-        Command::Admin {
-            what,
-            app,
-            database,
-        } => accounts::admin(&app.or(&None), database.database, what).await,
+        Command::Admin { what, database } => {
+            accounts::admin(&app.or(&None), database.database, what).await
+        }
         Command::Explain {
             who,
             verb,
             model,
             about,
-            app,
             database,
         } => {
             explain::explain(
@@ -352,7 +330,6 @@ async fn run(command: Command) -> Result<(), Failure> {
             who,
             roles,
             model,
-            app,
             database,
         } => {
             let asked = explain::Asked {
@@ -366,7 +343,6 @@ async fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Config {
             path,
-            app,
             database,
             format,
         } => app::config(&app.or(&path), database.database, format),
