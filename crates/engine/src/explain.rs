@@ -270,6 +270,14 @@ pub fn value_text(value: &Value) -> String {
     }
 }
 
+/// What an expression is to one store.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    pub dialect: &'static str,
+    /// The condition and its parameters, or why there is none.
+    pub sql: std::result::Result<(String, Vec<String>), String>,
+}
+
 /// What [`evaluate`] found.
 #[derive(Debug, Clone)]
 pub struct Evaluated {
@@ -277,10 +285,7 @@ pub struct Evaluated {
     /// The value, or why there is none.
     pub value: std::result::Result<String, String>,
     /// The condition it becomes on SQLite and on PostgreSQL; or why it cannot.
-    pub sql: Vec<(
-        &'static str,
-        std::result::Result<(String, Vec<String>), String>,
-    )>,
+    pub sql: Vec<Compiled>,
 }
 
 /// Tries an expression on a record that need not exist: the playground for rules.
@@ -334,7 +339,10 @@ pub fn evaluate(
             let text = text
                 .map(|s| (s.text, s.params.iter().map(value_text).collect()))
                 .map_err(|u| u.reason);
-            (dialect.name(), text)
+            Compiled {
+                dialect: dialect.name(),
+                sql: text,
+            }
         })
         .to_vec();
     Ok(Evaluated {

@@ -144,8 +144,9 @@ pub async fn eval(
         Err(error) => print::line(format!("value       none: {error}")),
     }
     if found.ty == "bool" {
-        for (dialect, sql) in &found.sql {
-            match sql {
+        for compiled in &found.sql {
+            let dialect = compiled.dialect;
+            match &compiled.sql {
                 Ok((text, params)) => {
                     let params = if params.is_empty() {
                         String::new()
