@@ -228,11 +228,12 @@ impl Turn {
         let Some(row) = row else { return self.absent() };
         let (stored, answers) = Record::from_row(model, row);
         if !judge.answer(&self.read, &stored, answers) {
-            return Err(match self.way {
-                Way::Patch => Problem::not_found(),
-                // Only that the id is taken: the same as for any other unique value.
-                Way::Put => conflict(&["id".to_owned()]),
-            });
+            return match self.way {
+                Way::Patch => Err(Problem::not_found()),
+                // As where there is none: who may not create learns nothing, and who may, that the id is taken,
+                // when the write meets it as it meets any other unique value.
+                Way::Put => self.absent(),
+            };
         }
         if self.if_absent {
             return Err(Problem::new(

@@ -4,6 +4,7 @@ mod access;
 mod agreement;
 mod concurrent;
 mod expand;
+mod http;
 mod leaks;
 mod limits;
 mod oracle;

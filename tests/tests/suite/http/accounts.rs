@@ -60,10 +60,7 @@ each_server!(signing_in_and_out, APP, async |server| {
         server.anonymous().get("/api/auth/me").await.word(),
         "401 auth.required"
     );
-    assert_eq!(
-        ann.post("/api/auth/logout", json!(null)).await.status,
-        204
-    );
+    assert_eq!(ann.post("/api/auth/logout", json!(null)).await.status, 204);
     server
         .within_a_second(&ann, "/api/auth/me", "401 auth.bad_token")
         .await;
@@ -112,12 +109,16 @@ each_server!(a_new_password_ends_other_sessions, APP, async |server| {
     let here = server.register("a@example.com").await;
     let there = server.signed_in(&server.login("a@example.com", PASSWORD).await.expect(200));
     assert_eq!(there.get("/api/auth/me").await.status, 200);
-    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    let change =
+        |current: &str, new: &str| json!({"current_password": current, "new_password": new});
     let path = "/api/auth/password";
     for (body, word) in [
         (change("another one", "a new password"), "422 data.invalid"),
         (change(PASSWORD, "short"), "422 data.invalid"),
-        (json!({"new_password": "a new password"}), "422 data.invalid"),
+        (
+            json!({"new_password": "a new password"}),
+            "422 data.invalid",
+        ),
     ] {
         assert_eq!(here.post(path, body).await.word(), word);
     }
@@ -236,7 +237,10 @@ each_server!(only_the_servers_own_tokens_pass, APP, async |server| {
     for at in [2, head.len() + 5, token.len() - 5] {
         let mut bytes = token.clone().into_bytes();
         bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-        forged.push((format!("flipped at {at}"), String::from_utf8(bytes).unwrap()));
+        forged.push((
+            format!("flipped at {at}"),
+            String::from_utf8(bytes).unwrap(),
+        ));
     }
     for (name, token) in forged {
         let caller = Caller {
@@ -292,7 +296,10 @@ each_server!(who_is_suspended_is_out_at_once, APP, async |server| {
     // Only to whoever knows the password.
     let login = server.login("a@example.com", "not the password").await;
     assert_eq!(login.word(), "401 auth.bad_credentials");
-    admin.patch(&path, json!({"suspended": false})).await.expect(200);
+    admin
+        .patch(&path, json!({"suspended": false}))
+        .await
+        .expect(200);
     server.login("a@example.com", PASSWORD).await.expect(200);
 });
 
@@ -343,85 +350,94 @@ each_server!(roles_come_and_go_within_a_second, APP, async |server| {
     assert_eq!(own.word(), "409 data.restricted");
 });
 
-each_server!(what_is_the_servers_cannot_be_registered, APP, async |server| {
-    let admin = server.admin().await;
-    let count = async || {
-        let page = admin.get("/api/auth/users?count=exact").await.expect(200);
-        page["count"].clone()
-    };
-    let before = count().await;
-    for (name, value) in [
-        ("verified", json!(true)),
-        ("verified", json!(null)),
-        ("suspended", json!(true)),
-        ("roles", json!(["admin"])),
-        ("role", json!("admin")),
-        ("id", json!(uid(5))),
-        ("id", json!(null)),
-        ("created_at", json!("2020-01-01T00:00:00Z")),
-        ("updated_at", json!(null)),
-        ("version", json!(7)),
-        ("score", json!(1000)),
-        ("hash", json!("$argon2id$")),
-        ("sessions", json!([])),
-        ("user", json!({"verified": true})),
-        ("__proto__", json!({"verified": true})),
-        ("auth", json!({"roles": ["admin"]})),
-    ] {
-        let mut body = json!({"email": "m@example.com", "password": PASSWORD});
-        body[name] = value;
-        let reply = server.anonymous().post("/api/auth/register", body.clone()).await;
-        let word = reply.word();
-        assert!(
-            ["422 data.invalid", "403 access.field_forbidden"].contains(&&*word),
-            "{body}: {word}"
-        );
-        assert!(
-            reply.json()["errors"].to_string().contains(&format!("\"/{name}\"")),
-            "{body}: {}",
-            reply.text()
-        );
-    }
-    assert_eq!(count().await, before);
-    // Nor set afterwards.
-    let ann = server.register("m@example.com").await;
-    let path = format!("/api/auth/users/{}", ann.id);
-    let own = ann.get(&path).await.expect(200);
-    for patch in [
-        json!({"verified": true}),
-        json!({"verified": null}),
-        json!({"suspended": true}),
-        json!({"email": "other@example.com"}),
-        json!({"score": 1}),
-        json!({"id": uid(5)}),
-        json!({"created_at": null}),
-        json!({"roles": ["admin"]}),
-        json!({"password": "another password"}),
-    ] {
-        let reply = ann.patch(&path, patch.clone()).await;
-        assert!(
-            [403, 422].contains(&reply.status),
-            "{patch}: {}",
-            reply.text()
-        );
-        let mut whole = own.clone();
-        for (name, value) in patch.as_object().unwrap() {
-            whole[name] = value.clone();
+each_server!(
+    what_is_the_servers_cannot_be_registered,
+    APP,
+    async |server| {
+        let admin = server.admin().await;
+        let count = async || {
+            let page = admin.get("/api/auth/users?count=exact").await.expect(200);
+            page["count"].clone()
+        };
+        let before = count().await;
+        for (name, value) in [
+            ("verified", json!(true)),
+            ("verified", json!(null)),
+            ("suspended", json!(true)),
+            ("roles", json!(["admin"])),
+            ("role", json!("admin")),
+            ("id", json!(uid(5))),
+            ("id", json!(null)),
+            ("created_at", json!("2020-01-01T00:00:00Z")),
+            ("updated_at", json!(null)),
+            ("version", json!(7)),
+            ("score", json!(1000)),
+            ("hash", json!("$argon2id$")),
+            ("sessions", json!([])),
+            ("user", json!({"verified": true})),
+            ("__proto__", json!({"verified": true})),
+            ("auth", json!({"roles": ["admin"]})),
+        ] {
+            let mut body = json!({"email": "m@example.com", "password": PASSWORD});
+            body[name] = value;
+            let reply = server
+                .anonymous()
+                .post("/api/auth/register", body.clone())
+                .await;
+            let word = reply.word();
+            assert!(
+                ["422 data.invalid", "403 access.field_forbidden"].contains(&&*word),
+                "{body}: {word}"
+            );
+            assert!(
+                reply.json()["errors"]
+                    .to_string()
+                    .contains(&format!("\"/{name}\"")),
+                "{body}: {}",
+                reply.text()
+            );
         }
-        let reply = ann.put(&path, whole).await;
-        assert!(
-            [403, 422].contains(&reply.status),
-            "PUT {patch}: {}",
-            reply.text()
-        );
+        assert_eq!(count().await, before);
+        // Nor set afterwards.
+        let ann = server.register("m@example.com").await;
+        let path = format!("/api/auth/users/{}", ann.id);
+        let own = ann.get(&path).await.expect(200);
+        for patch in [
+            json!({"verified": true}),
+            json!({"verified": null}),
+            json!({"suspended": true}),
+            json!({"email": "other@example.com"}),
+            json!({"score": 1}),
+            json!({"id": uid(5)}),
+            json!({"created_at": null}),
+            json!({"roles": ["admin"]}),
+            json!({"password": "another password"}),
+        ] {
+            let reply = ann.patch(&path, patch.clone()).await;
+            assert!(
+                [403, 422].contains(&reply.status),
+                "{patch}: {}",
+                reply.text()
+            );
+            let mut whole = own.clone();
+            for (name, value) in patch.as_object().unwrap() {
+                whole[name] = value.clone();
+            }
+            let reply = ann.put(&path, whole).await;
+            assert!(
+                [403, 422].contains(&reply.status),
+                "PUT {patch}: {}",
+                reply.text()
+            );
+        }
+        assert_eq!(ann.get(&path).await.expect(200), own);
+        let other = server.register("n@example.com").await;
+        for reply in [
+            other.patch(&path, json!({"nickname": "x"})).await,
+            other.get(&path).await,
+            other.delete(&path).await,
+        ] {
+            assert_eq!(reply.word(), "404 access.not_found");
+        }
     }
-    assert_eq!(ann.get(&path).await.expect(200), own);
-    let other = server.register("n@example.com").await;
-    for reply in [
-        other.patch(&path, json!({"nickname": "x"})).await,
-        other.get(&path).await,
-        other.delete(&path).await,
-    ] {
-        assert_eq!(reply.word(), "404 access.not_found");
-    }
-});
+);

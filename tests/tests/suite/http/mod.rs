@@ -1,0 +1,4 @@
+//! What can only be seen from outside: over sockets, and with the real binary.
+
+mod accounts;
+mod routes;
