@@ -45,6 +45,8 @@ struct Turn {
     /// Of the stored record; none where the rule names `old` and is asked once, of the resulting record.
     update: Option<Question>,
     fields: Vec<(FieldId, Option<Question>)>,
+    /// Whether the caller may read what they name, of the fields that not everybody may.
+    seen: Vec<(FieldId, Question)>,
 }
 
 /// What a turn came to.
@@ -124,6 +126,16 @@ impl Run<'_> {
                 (*field, stored_too(rule, &mut questions))
             })
             .collect();
+        let seen = input
+            .fields
+            .iter()
+            .map(|(field, _)| {
+                let rule = access::field_read(model.field(*field), judge.caller());
+                (*field, rule)
+            })
+            .filter(|(_, rule)| !matches!(rule, Rule::Allow))
+            .map(|(field, rule)| (field, questions.add(rule)))
+            .collect();
         let rules: Vec<&Rule> = questions.rules.iter().collect();
         let statement = judge
             .planner()
@@ -141,6 +153,7 @@ impl Run<'_> {
             read,
             update,
             fields,
+            seen,
         };
         self.planned(start);
 
@@ -252,7 +265,15 @@ impl Turn {
         }
 
         let mut errors = self.input.errors.clone();
-        let mut record = self.merged(&stored, &mut errors);
+        // A field that the caller may not read counts as changed whatever it held, or a guess that is right
+        // would be told from one that is wrong.
+        let unseen: Vec<FieldId> = self
+            .seen
+            .iter()
+            .filter(|(_, read)| !judge.answer(read, &stored, answers))
+            .map(|(field, _)| *field)
+            .collect();
+        let mut record = self.merged(&stored, &unseen, &mut errors);
         judge.missing(&record, &self.input, &mut errors);
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
@@ -261,7 +282,7 @@ impl Turn {
             .fields
             .iter()
             .map(|f| f.id)
-            .filter(|id| record.get(*id) != stored.get(*id))
+            .filter(|id| record.get(*id) != stored.get(*id) || unseen.contains(id))
             .collect();
         let extra_changed = record.extra != stored.extra;
 
@@ -370,7 +391,7 @@ impl Turn {
     }
 
     /// The stored record with the body laid over it.
-    fn merged(&self, stored: &Record, errors: &mut Vec<FieldError>) -> Record {
+    fn merged(&self, stored: &Record, unseen: &[FieldId], errors: &mut Vec<FieldError>) -> Record {
         let judge = &self.judge;
         let model = judge.model();
         let mut record = stored.clone();
@@ -395,7 +416,8 @@ impl Turn {
                 continue;
             }
             // What comes back as it was read passes: GET, edit, PUT works.
-            if (field.system || field.immutable) && given != before {
+            let came_back = given == before && !unseen.contains(&field.id);
+            if (field.system || field.immutable) && !came_back {
                 let (code, detail) = match field.system {
                     true => ("read_only", format!("{} is set by the server.", field.name)),
                     false => ("immutable", format!("{} cannot be changed.", field.name)),

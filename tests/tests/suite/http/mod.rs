@@ -1,4 +1,5 @@
 //! What can only be seen from outside: over sockets, and with the real binary.
 
 mod accounts;
+mod leak;
 mod routes;
