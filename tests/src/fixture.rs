@@ -109,6 +109,28 @@ impl Fixture {
         self.execute(who, Operation::Create(create)).await
     }
 
+    /// As the command line imports: all or nothing.
+    pub async fn import(&self, model: &str, records: &[Json]) {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let import = |record: &Json| {
+            self.engine
+                .import(&self.app, self.id_of(model), record.to_string().as_bytes())
+                .expect("a record")
+                .steps
+        };
+        let steps = records.iter().flat_map(import).collect();
+        let feed = async {
+            for batch in [store::Batch::Steps(steps), store::Batch::Commit] {
+                sender.send(batch).await.expect("somebody who loads");
+            }
+        };
+        let (loaded, ()) = tokio::join!(self.store.load(receiver), feed);
+        assert!(
+            matches!(loaded, Ok(store::Loaded::Done { .. })),
+            "{loaded:?}"
+        );
+    }
+
     pub async fn one(&self, who: &Principal, model: &str, id: &str) -> Reply {
         self.one_with(who, model, id, Query::new()).await
     }

@@ -1,0 +1,231 @@
+//! Many at once: nothing is lost, and the log tells it in order.
+
+use mainstay_tests::*;
+use serde_json::json;
+use spec::ModelId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::changes::Offset;
+
+const APP: &str = r#"
+## modules/m/module.toml
+[models.counters]
+id = "string"
+[models.counters.fields]
+n = { type = "int", default = "0" }
+[models.counters.access]
+read = "true"
+create = "true"
+update = "true"
+delete = "true"
+
+[models.names.fields]
+name = { type = "string", unique = true }
+[models.names.access]
+read = "true"
+create = "true"
+"#;
+
+const M: &str = "m.counters";
+
+/// The fixture's engine, for tasks that outlive a borrow.
+fn door(fx: &Fixture) -> (Arc<engine::Engine>, ModelId) {
+    (Arc::clone(&fx.engine), fx.model(M).id)
+}
+
+async fn run(engine: &engine::Engine, operation: plan::operation::Operation) -> Reply {
+    Reply(engine.execute(&user(1), operation).await.result)
+}
+
+fn patch(model: ModelId, id: &str, n: i64, tag: Option<String>) -> plan::operation::Operation {
+    plan::operation::Operation::Update(plan::operation::Update {
+        model,
+        id: id.to_owned(),
+        body: bytes::Bytes::from(json!({ "n": n }).to_string()),
+        if_match: tag.map(|tag| plan::operation::Precondition::Tags(vec![tag])),
+        select: plan::operation::Select::default(),
+    })
+}
+
+fn one(model: ModelId, id: &str) -> plan::operation::Operation {
+    plan::operation::Operation::One(plan::operation::One {
+        model,
+        id: id.to_owned(),
+        select: plan::operation::Select::default(),
+    })
+}
+
+each_store!(no_update_is_lost, APP, async |fx| {
+    const TASKS: i64 = 32;
+    fx.create(&user(1), M, json!({"id": "c"})).await.ok();
+    let (engine, model) = door(fx);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..TASKS {
+        let engine = Arc::clone(&engine);
+        tasks.spawn(async move {
+            let mut refused = 0u32;
+            loop {
+                let read = run(&engine, one(model, "c")).await;
+                let tag = read.etag();
+                let n = read.ok()["n"].as_i64().expect("a number");
+                let reply = run(&engine, patch(model, "c", n + 1, Some(tag))).await;
+                match reply.0 {
+                    Ok(_) => return refused,
+                    Err(problem) => {
+                        let code = problem.code.name();
+                        assert!(
+                            matches!(code, "data.precondition_failed" | "data.contended"),
+                            "{problem}"
+                        );
+                        refused += 1;
+                        assert!(refused < 2000, "never got through");
+                    }
+                }
+            }
+        });
+    }
+    let mut refused = 0;
+    while let Some(task) = tasks.join_next().await {
+        refused += task.expect("a task");
+    }
+    assert_eq!(fx.one(&user(1), M, "c").await.ok()["n"], TASKS);
+    assert!(refused > 0, "they met");
+    let versions: Vec<i64> = fx
+        .changes_of(M, "c")
+        .await
+        .iter()
+        .map(|c| c.version)
+        .collect();
+    assert_eq!(versions, (1..=TASKS + 1).collect::<Vec<_>>());
+});
+
+/// Somebody reads the log while many write: every row once, each record's in order.
+each_store!(the_log_is_whole_under_concurrent_writers, APP, async |fx| {
+    const RECORDS: usize = 8;
+    const TASKS: usize = 16;
+    const WRITES: i64 = 12;
+    for n in 0..RECORDS {
+        fx.create(&user(1), M, json!({"id": format!("r{n}")}))
+            .await
+            .ok();
+    }
+    let (engine, model) = door(fx);
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..TASKS {
+        let engine = Arc::clone(&engine);
+        tasks.spawn(async move {
+            let mut done = 0u32;
+            for write in 0..WRITES {
+                let id = format!("r{}", (task + write as usize) % RECORDS);
+                let n = task as i64 * 1000 + write + 1;
+                match run(&engine, patch(model, &id, n, None)).await.0 {
+                    Ok(_) => done += 1,
+                    Err(problem) => assert_eq!(problem.code.name(), "data.contended", "{problem}"),
+                }
+            }
+            done
+        });
+    }
+    let mut offset = Offset::start();
+    let mut seen: HashMap<String, Vec<i64>> = HashMap::new();
+    let mut quiet = 0;
+    let mut written = 0;
+    loop {
+        while let Some(task) = tasks.try_join_next() {
+            written += task.expect("a task");
+        }
+        let over = tasks.is_empty();
+        let batch = fx.store.changes(&offset, 7).await.expect("the log");
+        assert!(!batch.lost);
+        let more = !batch.changes.is_empty();
+        for change in batch.changes.into_iter().filter(|c| c.model == "counters") {
+            seen.entry(change.record_id)
+                .or_default()
+                .push(change.version);
+        }
+        offset = batch.next;
+        quiet = if over && !more { quiet + 1 } else { 0 };
+        if quiet > 2 {
+            break;
+        }
+    }
+    let mut rows = 0;
+    for (id, versions) in &seen {
+        assert_eq!(
+            *versions,
+            (1..=versions.len() as i64).collect::<Vec<_>>(),
+            "{id}: no gap, none twice, in order"
+        );
+        rows += versions.len();
+    }
+    assert_eq!(rows, RECORDS + written as usize);
+    assert!(written as usize > TASKS, "most came through");
+});
+
+each_store!(of_many_with_one_unique_value_one_wins, APP, async |fx| {
+    let model = fx.model("m.names").id;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let engine = Arc::clone(&fx.engine);
+        tasks.spawn(async move {
+            let create = plan::operation::Create {
+                model,
+                body: bytes::Bytes::from_static(br#"{"name":"the one"}"#),
+                select: plan::operation::Select::default(),
+            };
+            run(&engine, plan::operation::Operation::Create(create))
+                .await
+                .word()
+        });
+    }
+    let mut words = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        words.push(task.expect("a task"));
+    }
+    words.sort_unstable();
+    let mut expected = vec!["data.conflict"; 15];
+    expected.push("record");
+    assert_eq!(words, expected);
+});
+
+/// The same id put by many at once: one creates, the others replace or miss; never two records.
+each_store!(an_upsert_makes_one_record, APP, async |fx| {
+    let model = fx.model(M).id;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..16 {
+        let engine = Arc::clone(&fx.engine);
+        tasks.spawn(async move {
+            let replace = plan::operation::Replace {
+                model,
+                id: "same".to_owned(),
+                body: bytes::Bytes::from(json!({ "n": n }).to_string()),
+                if_match: None,
+                if_absent: true,
+                select: plan::operation::Select::default(),
+            };
+            run(&engine, plan::operation::Operation::Replace(replace)).await
+        });
+    }
+    let mut made = 0;
+    while let Some(task) = tasks.join_next().await {
+        let reply = task.expect("a task");
+        match &reply.0 {
+            Ok(_) => made += 1,
+            Err(problem) => {
+                let code = problem.code.name();
+                assert!(
+                    matches!(
+                        code,
+                        "data.precondition_failed" | "data.conflict" | "data.contended"
+                    ),
+                    "{problem}"
+                );
+            }
+        }
+    }
+    assert_eq!(made, 1);
+    assert_eq!(
+        fx.list(&user(1), M, Query::new().count()).await.ok()["count"],
+        1
+    );
+});

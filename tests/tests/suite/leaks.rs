@@ -1,0 +1,293 @@
+//! The leak matrix: actor × record × field × surface, from the committed table `leak-matrix.toml`. A surface without
+//! its rows fails, and an operation without a surface does not compile.
+
+use mainstay_tests::*;
+use plan::operation::{Create, Delete, List, One, Operation, Replace, Select, Update};
+use serde_json::{Value as Json, json};
+use spec::{ModelId, Principal};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const APP: &str = r#"
+## modules/m/module.toml
+[models.items.fields]
+name   = { type = "string" }
+owner  = { type = "relation", to = "auth.users" }
+public = { type = "bool" }
+open   = { type = "int", optional = true }
+cost   = { type = "int", optional = true, read = "owner == auth.id", write = "owner == auth.id" }
+audit  = { type = "int", optional = true, read = "'boss' in auth.roles", write = "'boss' in auth.roles" }
+fixed  = { type = "int", optional = true, write = "false" }
+[models.items.access]
+read   = "public || owner == auth.id || 'boss' in auth.roles"
+create = "owner == auth.id"
+update = "owner == auth.id || 'boss' in auth.roles"
+delete = "owner == auth.id"
+
+[models.lines.fields]
+item = { type = "relation", to = "items", on_delete = "cascade" }
+[models.lines.access]
+read = "true"
+"#;
+
+const M: &str = "m.items";
+const TABLE: &str = include_str!("../../leak-matrix.toml");
+const ACTORS: [&str; 5] = ["anonymous", "other", "owner", "boss", "admin"];
+const RECORDS: [&str; 2] = ["public", "private"];
+const FIELDS: [&str; 4] = ["open", "cost", "audit", "fixed"];
+
+/// The ways in which an operation can show or change a field. Who adds an operation decides here, and adds rows.
+fn surfaces(operation: &Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::List(_) => &["list", "filter", "sort", "expand", "count"],
+        Operation::One(_) => &["one"],
+        Operation::Create(_) => &["create"],
+        Operation::Update(_) => &["update"],
+        Operation::Replace(_) => &["replace", "upsert"],
+        Operation::Delete(_) => &["delete"],
+    }
+}
+
+fn operations() -> Vec<Operation> {
+    let (model, id, body) = (ModelId(0), String::new(), bytes::Bytes::new());
+    let select = Select::default();
+    vec![
+        Operation::List(Query::new().list(model) as List),
+        Operation::One(One {
+            model,
+            id: id.clone(),
+            select: select.clone(),
+        }),
+        Operation::Create(Create {
+            model,
+            body: body.clone(),
+            select: select.clone(),
+        }),
+        Operation::Update(Update {
+            model,
+            id: id.clone(),
+            body: body.clone(),
+            if_match: None,
+            select: select.clone(),
+        }),
+        Operation::Replace(Replace {
+            model,
+            id: id.clone(),
+            body,
+            if_match: None,
+            if_absent: false,
+            select,
+        }),
+        Operation::Delete(Delete {
+            model,
+            id,
+            if_match: None,
+        }),
+    ]
+}
+
+fn actor(name: &str) -> Principal {
+    match name {
+        "anonymous" => anonymous(),
+        "other" => user(2),
+        "owner" => user(1),
+        "boss" => with_roles(3, &["boss"]),
+        _ => admin(),
+    }
+}
+
+const HIGH: i64 = 1000;
+
+async fn record(fx: &Fixture, kind: &str) -> String {
+    let body = json!({
+        "name": "x", "owner": uid(1), "public": kind == "public",
+        "open": HIGH, "cost": HIGH, "audit": HIGH, "fixed": HIGH,
+    });
+    let id = id(&fx.create(&system(), M, body).await.ok());
+    fx.create(&system(), "m.lines", json!({"item": id}))
+        .await
+        .ok();
+    id
+}
+
+/// What an actor meets: a word of the table.
+async fn met(fx: &Fixture, surface: &str, kind: &str, field: &str, who: &Principal) -> String {
+    let id = record(fx, kind).await;
+    let word = answered(fx, surface, kind, field, who, &id).await;
+    // Gone already, where the actor could delete it.
+    fx.delete(&system(), M, &id).await.0.ok();
+    word
+}
+
+async fn answered(
+    fx: &Fixture,
+    surface: &str,
+    kind: &str,
+    field: &str,
+    who: &Principal,
+    id: &str,
+) -> String {
+    let refusal = |reply: &Reply| reply.problem().status().to_string();
+    let shown = |record: Option<&Json>| match record {
+        None | Some(Json::Null) => "absent",
+        Some(record) if record[field] == HIGH => "seen",
+        Some(record) => {
+            assert!(record.get(field).is_none(), "half seen: {record}");
+            "hidden"
+        }
+    };
+    let found = |data: &[Json]| data.iter().find(|r| r["id"] == id).cloned();
+    match surface {
+        "one" => {
+            let reply = fx.one(who, M, id).await;
+            if reply.0.is_err() {
+                assert_eq!(reply.code(), "access.not_found");
+                return "absent".to_owned();
+            }
+            shown(Some(&reply.ok())).to_owned()
+        }
+        "list" => shown(found(&fx.list(who, M, Query::new()).await.data()).as_ref()).to_owned(),
+        "filter" | "count" => {
+            let query = Query::new().filter(&format!("{field} == {HIGH}")).count();
+            let reply = fx.list(who, M, query).await;
+            if reply.0.is_err() {
+                return refusal(&reply);
+            }
+            let page = reply.ok();
+            let seen = match surface {
+                "filter" => found(page["data"].as_array().map_or(&[], Vec::as_slice)).is_some(),
+                _ => page["count"] == 1,
+            };
+            let word = if seen { "seen" } else { "hidden" };
+            word.to_owned()
+        }
+        "sort" => {
+            // The decoy is everybody's to see, and lower.
+            let decoy = json!({"name": "decoy", "owner": uid(4), "public": true, "open": 1, "cost": 1, "audit": 1, "fixed": 1});
+            let decoy = mainstay_tests::id(&fx.create(&system(), M, decoy).await.ok());
+            fx.update(&system(), M, &decoy, json!({"name": "still"}))
+                .await
+                .ok();
+            let mut first = Vec::new();
+            for sort in [field.to_owned(), format!("-{field}")] {
+                let reply = fx.list(who, M, Query::new().sort(&sort)).await;
+                if reply.0.is_err() {
+                    fx.delete(&system(), M, &decoy).await.done();
+                    return refusal(&reply);
+                }
+                let data = reply.data();
+                first.push(data.iter().position(|r| r["id"] == id));
+            }
+            fx.delete(&system(), M, &decoy).await.done();
+            // Of two records that look alike the order follows the id: the decoy's is higher.
+            match first[..] {
+                [None, None] => "absent",
+                [Some(1), Some(0)] => "seen",
+                [Some(0), Some(1)] => "hidden",
+                _ => "told",
+            }
+            .to_owned()
+        }
+        "expand" => {
+            let data = fx
+                .list(who, "m.lines", Query::new().expand("item"))
+                .await
+                .data();
+            assert_eq!(data.len(), 1, "one line");
+            shown(data.first().map(|line| &line["item"])).to_owned()
+        }
+        "create" | "upsert" => {
+            let mut body = json!({"name": "x", "owner": who.id.map(|id| id.to_string()).unwrap_or(uid(1)), "public": kind == "public", "open": 1, "cost": 1, "audit": 1, "fixed": 1});
+            for other in FIELDS.iter().filter(|f| **f != field) {
+                body.as_object_mut().expect("an object").remove(*other);
+            }
+            let reply = match surface {
+                "create" => fx.create(who, M, body).await,
+                _ => fx.replace(who, M, &spec::new_id().to_string(), body).await,
+            };
+            written(fx, &reply).await
+        }
+        "update" => {
+            let reply = fx.update(who, M, id, json!({ field: HIGH + 1 })).await;
+            written(fx, &reply).await
+        }
+        "replace" => {
+            let mut body =
+                json!({"name": "x", "owner": uid(1), "public": kind == "public", "open": HIGH});
+            body[field] = json!(HIGH + 1);
+            let reply = fx.replace(who, M, &id, body).await;
+            written(fx, &reply).await
+        }
+        "delete" => {
+            let reply = fx.delete(who, M, id).await;
+            written(fx, &reply).await
+        }
+        other => panic!("no way to walk the surface {other}"),
+    }
+}
+
+async fn written(fx: &Fixture, reply: &Reply) -> String {
+    let word = match &reply.0 {
+        Ok(_) => "done".to_owned(),
+        Err(problem) => problem.status().to_string(),
+    };
+    // What was made in passing goes again, so that each cell stands alone.
+    if let Ok(engine::Answer::Record { id, .. } | engine::Answer::Done { id: Some(id), .. }) =
+        &reply.0
+    {
+        fx.delete(&system(), M, id).await.0.ok();
+    }
+    word
+}
+
+type Table = BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<String>>>>;
+
+each_store!(the_table_holds, APP, async |fx| {
+    let table: Table = toml::from_str(TABLE).expect("leak-matrix.toml");
+    let mut wanted: Vec<&str> = operations()
+        .iter()
+        .flat_map(|o| surfaces(o).to_vec())
+        .collect();
+    wanted.sort_unstable();
+    let known: Vec<&str> = table.keys().map(String::as_str).collect();
+    assert_eq!(
+        known, wanted,
+        "every surface has its rows, and no row is of none"
+    );
+    let (mut wrong, mut actual) = (String::new(), String::new());
+    for surface in wanted {
+        for kind in RECORDS {
+            let _ = writeln!(actual, "\n[{surface}.{kind}]");
+            let fields: &[&str] = if surface == "delete" {
+                &["record"]
+            } else {
+                &FIELDS
+            };
+            for field in fields {
+                let row = table[surface].get(kind).and_then(|rows| rows.get(*field));
+                let mut words = Vec::new();
+                for (n, name) in ACTORS.iter().enumerate() {
+                    let word = met(fx, surface, kind, field, &actor(name)).await;
+                    let expected = row.and_then(|row| row.get(n));
+                    if expected != Some(&word) {
+                        let _ = writeln!(
+                            wrong,
+                            "{name} at {kind}.{field} by {surface}: {word}, not {expected:?}"
+                        );
+                    }
+                    words.push(format!("{word:?}"));
+                }
+                let _ = writeln!(
+                    actual,
+                    "{field:<6} = [{}]",
+                    words
+                        .iter()
+                        .map(|w| format!("{w:<9}"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}\nas met:\n{actual}");
+});

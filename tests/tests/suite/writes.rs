@@ -1,0 +1,442 @@
+//! What a write may change, and what it does not.
+
+use mainstay_tests::*;
+use serde_json::{Value as Json, json};
+
+const APP: &str = r#"
+## modules/shop/module.toml
+[models.categories.fields]
+name = { type = "string", unique = true }
+[models.categories.access]
+read = "true"
+create = "auth.id != null"
+delete = "auth.id != null"
+
+[models.products.fields]
+name     = { type = "string" }
+price    = { type = "decimal", scale = 2, check = "price > 0.0" }
+stock    = { type = "int", default = "10", check = "stock >= 0 && stock <= 100" }
+seller   = { type = "relation", to = "auth.users", default = "auth.id", immutable = true }
+slug     = { type = "string", default = "name", optional = true }
+category = { type = "relation", to = "categories", on_delete = "restrict", optional = true }
+made     = { type = "date", default = "date(now)", immutable = true }
+options  = { type = "json", optional = true }
+tags     = { type = "list", items = "string", default = "['new']" }
+internal = { type = "string", optional = true, write = "false" }
+[models.products.access]
+read = "true"
+create = "auth.id != null"
+update = "seller == auth.id"
+delete = "seller == auth.id"
+
+[models.reviews.fields]
+product = { type = "relation", to = "products", on_delete = "cascade" }
+text    = { type = "text" }
+[models.reviews.access]
+read = "true"
+create = "auth.id != null"
+
+[models.replies.fields]
+review = { type = "relation", to = "reviews", on_delete = "cascade" }
+[models.replies.access]
+read = "true"
+create = "auth.id != null"
+
+[models.wishes.fields]
+product = { type = "relation", to = "products", on_delete = "set_null", optional = true }
+[models.wishes.access]
+read = "true"
+create = "auth.id != null"
+
+[models.codes]
+id = "string"
+[models.codes.fields]
+owner = { type = "relation", to = "auth.users", default = "auth.id" }
+value = { type = "int", optional = true }
+[models.codes.access]
+read = "owner == auth.id"
+create = "owner == auth.id"
+update = "owner == auth.id"
+delete = "owner == auth.id"
+"#;
+
+const P: &str = "shop.products";
+
+each_store!(
+    a_create_takes_defaults_and_owns_what_is_the_servers,
+    APP,
+    async |fx| {
+        let made = fx
+            .create(&user(1), P, json!({"name": "Lamp", "price": "9.99"}))
+            .await
+            .ok();
+        assert_eq!(made["stock"], 10);
+        assert_eq!(made["seller"], uid(1));
+        assert_eq!(
+            made["slug"], "Lamp",
+            "a default may name the fields before its own"
+        );
+        assert_eq!(made["tags"], json!(["new"]));
+        assert_eq!(made["options"], Json::Null);
+        assert_eq!(made["created_at"], made["updated_at"]);
+        assert!(made.get("version").is_none(), "hidden unless asked for");
+        // Given values win, null included where the field is optional.
+        let body = json!({"name": "B", "price": 1, "stock": 0, "slug": null, "tags": []});
+        let made = fx.create(&user(1), P, body).await.ok();
+        assert_eq!(
+            (&made["stock"], &made["slug"], &made["tags"]),
+            (&json!(0), &Json::Null, &json!([]))
+        );
+    }
+);
+
+/// By create, by patch and by PUT, of oneself and of others: nothing of these may come from a body.
+each_store!(what_the_server_owns_is_in_no_body, APP, async |fx| {
+    let good = json!({"name": "Lamp", "price": "9.99"});
+    let made = fx.create(&user(1), P, good.clone()).await.ok();
+    let id = id(&made);
+    let table: &[(&str, Json, &str)] = &[
+        (
+            "id",
+            json!("0190b3a4-0000-7000-8000-00000000000a"),
+            "read_only",
+        ),
+        ("id", Json::Null, "read_only"),
+        ("created_at", json!("2020-01-01T00:00:00Z"), "read_only"),
+        ("created_at", Json::Null, "read_only"),
+        ("updated_at", json!("2020-01-01T00:00:00Z"), "read_only"),
+        ("version", json!(99), "read_only"),
+        ("version", Json::Null, "read_only"),
+        ("seller", json!(uid(2)), "immutable"),
+        ("seller", Json::Null, "immutable"),
+        ("made", json!("2020-01-01"), "immutable"),
+        ("internal", json!("x"), "forbidden"),
+        ("_extra", json!({}), "unknown"),
+        ("auth", json!({"id": uid(2)}), "unknown"),
+        ("seller.id", json!(uid(2)), "unknown"),
+    ];
+    for (field, value, code) in table {
+        let mut body = good.clone();
+        body[*field] = value.clone();
+        let error = format!("/{field} {code}");
+        let patched = fx.update(&user(1), P, &id, json!({ *field: value })).await;
+        assert_eq!(patched.errors(), [error.clone()], "patch {field} = {value}");
+        let put = fx.replace(&user(1), P, &id, body.clone()).await;
+        assert_eq!(put.errors(), [error.clone()], "put {field} = {value}");
+        if *code == "immutable" {
+            continue;
+        }
+        let created = fx.create(&user(1), P, body.clone()).await;
+        // A null id or time is what is set anyway; anything else is refused.
+        if !value.is_null() || *field == "version" {
+            assert_eq!(created.errors(), [error], "create {field} = {value}");
+        }
+        let fresh = spec::new_id().hyphenated().to_string();
+        let upserted = fx.replace(&user(1), P, &fresh, body).await;
+        assert!(upserted.0.is_err(), "upsert {field} = {value}");
+    }
+    // Not by nesting either.
+    let nested = json!({"text": "t", "product": {"id": id, "seller": uid(2)}});
+    assert_eq!(
+        fx.create(&user(2), "shop.reviews", nested).await.errors(),
+        ["/product type"]
+    );
+    assert_eq!(
+        fx.one(&user(1), P, &id).await.ok(),
+        made,
+        "nothing of it came through"
+    );
+    assert_eq!(
+        fx.list(&system(), P, Query::new().count()).await.ok()["count"],
+        1
+    );
+});
+
+each_store!(a_patch_merges_and_a_put_replaces, APP, async |fx| {
+    let body = json!({"name": "A", "price": "1.00", "stock": 3, "slug": "s", "options": {"a": 1, "b": {"c": 2}}, "tags": ["x"]});
+    let made = fx.create(&user(1), P, body).await.ok();
+    let id = id(&made);
+    let patch = json!({"stock": 4, "options": {"a": null, "b": {"d": 3}}, "slug": null});
+    let patched = fx.update(&user(1), P, &id, patch).await.ok();
+    assert_eq!(patched["name"], "A", "what is not named stays");
+    assert_eq!(patched["options"], json!({"b": {"c": 2, "d": 3}}));
+    assert_eq!(patched["slug"], Json::Null);
+    assert_eq!(patched["stock"], 4);
+    let whole = fx
+        .update(&user(1), P, &id, json!({"options": [1]}))
+        .await
+        .ok();
+    assert_eq!(whole["options"], json!([1]), "what is no object replaces");
+    let gone = fx
+        .update(&user(1), P, &id, json!({"options": null}))
+        .await
+        .ok();
+    assert_eq!(gone["options"], Json::Null);
+    assert_eq!(
+        fx.update(&user(1), P, &id, json!({"name": null}))
+            .await
+            .errors(),
+        ["/name required"]
+    );
+    let put = fx
+        .replace(&user(1), P, &id, json!({"name": "B", "price": "2.00"}))
+        .await
+        .ok();
+    assert_eq!(put["stock"], 10, "what is not named has its default again");
+    assert_eq!(put["tags"], json!(["new"]));
+    assert_eq!(put["slug"], "B");
+    assert_eq!(
+        (&put["seller"], &put["made"], &put["created_at"]),
+        (&made["seller"], &made["made"], &made["created_at"])
+    );
+    assert_eq!(
+        fx.replace(&user(1), P, &id, json!({"name": "B"}))
+            .await
+            .errors(),
+        ["/price required"]
+    );
+    // GET, edit, PUT: what is the server's may come back as it was read.
+    let mut read = fx.one(&user(1), P, &id).await.ok();
+    read["name"] = json!("C");
+    let put = fx.replace(&user(1), P, &id, read).await.ok();
+    assert_eq!(put["name"], "C");
+    // A change of nothing is none: same version, no row of the log.
+    let before = fx.changes_of(P, &id).await.len();
+    let etag = fx.one(&user(1), P, &id).await.etag();
+    let same = fx.update(&user(1), P, &id, json!({"name": "C"})).await;
+    assert_eq!(same.etag(), etag);
+    assert_eq!(fx.changes_of(P, &id).await.len(), before);
+});
+
+each_store!(
+    checks_bind_everybody_and_are_told_together,
+    APP,
+    async |fx| {
+        for who in [user(1), admin(), system()] {
+            let body = json!({"name": "A", "price": "0.00", "stock": 101, "seller": uid(1)});
+            let reply = fx.create(&who, P, body).await;
+            assert_eq!(
+                (reply.code(), reply.errors()),
+                (
+                    "data.invalid",
+                    vec!["/price check".into(), "/stock check".into()]
+                )
+            );
+        }
+        let made = fx
+            .create(&user(1), P, json!({"name": "A", "price": "1.00"}))
+            .await
+            .ok();
+        let reply = fx
+            .update(&user(1), P, &id(&made), json!({"price": -1, "stock": -1}))
+            .await;
+        assert_eq!(reply.errors(), ["/price check", "/stock check"]);
+    }
+);
+
+each_store!(a_unique_value_tells_one_bit, APP, async |fx| {
+    fx.create(&user(1), "shop.categories", json!({"name": "Books"}))
+        .await
+        .ok();
+    let reply = fx
+        .create(&user(2), "shop.categories", json!({"name": "Books"}))
+        .await;
+    assert_eq!(
+        (reply.code(), reply.errors()),
+        ("data.conflict", vec!["/name duplicate".into()])
+    );
+    assert!(!format!("{:?}", reply.problem()).contains("Books"));
+    // Code points decide, not looks.
+    fx.create(&user(2), "shop.categories", json!({"name": "books"}))
+        .await
+        .ok();
+    fx.create(&user(2), "shop.categories", json!({"name": "é"}))
+        .await
+        .ok();
+    fx.create(&user(2), "shop.categories", json!({"name": "e\u{301}"}))
+        .await
+        .ok();
+});
+
+each_store!(a_delete_takes_along_what_is_declared_so, APP, async |fx| {
+    let who = user(1);
+    let category = id(&fx
+        .create(&who, "shop.categories", json!({"name": "c"}))
+        .await
+        .ok());
+    let product = id(&fx
+        .create(
+            &who,
+            P,
+            json!({"name": "A", "price": 1, "category": category}),
+        )
+        .await
+        .ok());
+    let review = id(&fx
+        .create(
+            &user(2),
+            "shop.reviews",
+            json!({"product": product, "text": "t"}),
+        )
+        .await
+        .ok());
+    let reply = id(&fx
+        .create(&user(3), "shop.replies", json!({"review": review}))
+        .await
+        .ok());
+    let wish = id(&fx
+        .create(&user(3), "shop.wishes", json!({"product": product}))
+        .await
+        .ok());
+    assert_eq!(
+        fx.delete(&who, "shop.categories", &category).await.code(),
+        "data.restricted"
+    );
+    assert_eq!(
+        fx.delete(&user(2), P, &product).await.code(),
+        "access.forbidden"
+    );
+    fx.delete(&who, P, &product).await.done();
+    for (model, id) in [
+        (P, &product),
+        ("shop.reviews", &review),
+        ("shop.replies", &reply),
+    ] {
+        assert_eq!(
+            fx.one(&system(), model, id).await.code(),
+            "access.not_found",
+            "{model}"
+        );
+        let log = fx.changes_of(model, id).await;
+        let last = log.last().expect("a row");
+        assert_eq!(
+            (last.kind.name(), last.by_id),
+            ("delete", Some(user_id(1))),
+            "{model}"
+        );
+        assert!(last.previous.is_some() && last.record.is_none());
+    }
+    let loosened = fx
+        .one_with(
+            &system(),
+            "shop.wishes",
+            &wish,
+            Query::new().fields("product,version"),
+        )
+        .await
+        .ok();
+    assert_eq!(loosened, json!({"product": null, "version": 2}));
+    let log = fx.changes_of("shop.wishes", &wish).await;
+    assert_eq!(
+        log.iter().map(|c| c.kind.name()).collect::<Vec<_>>(),
+        ["create", "update"]
+    );
+    fx.delete(&who, "shop.categories", &category).await.done();
+    assert_eq!(
+        fx.delete(&who, P, &product).await.code(),
+        "access.not_found",
+        "once is enough"
+    );
+});
+
+each_store!(preconditions_compare_versions, APP, async |fx| {
+    let who = user(1);
+    let made = fx.create(&who, P, json!({"name": "A", "price": 1})).await;
+    let first = made.etag();
+    let id = id(&made.ok());
+    let second = fx
+        .update_if(&who, P, &id, json!({"name": "B"}), Some(&first))
+        .await
+        .etag();
+    assert_ne!(first, second);
+    for stale in [first.as_str(), "junk", ""] {
+        let patched = fx
+            .update_if(&who, P, &id, json!({"name": "C"}), Some(stale))
+            .await;
+        assert_eq!(patched.code(), "data.precondition_failed");
+        let put = fx
+            .replace_if(
+                &who,
+                P,
+                &id,
+                json!({"name": "C", "price": 1}),
+                Some(stale),
+                false,
+            )
+            .await;
+        assert_eq!(put.code(), "data.precondition_failed");
+        assert_eq!(
+            fx.delete_if(&who, P, &id, Some(stale)).await.code(),
+            "data.precondition_failed"
+        );
+    }
+    fx.update_if(&who, P, &id, json!({"name": "C"}), Some("*"))
+        .await
+        .ok();
+    let fresh = spec::new_id().hyphenated().to_string();
+    let body = json!({"name": "N", "price": 1});
+    for tag in ["*", second.as_str()] {
+        let absent = fx
+            .replace_if(&who, P, &fresh, body.clone(), Some(tag), false)
+            .await;
+        assert_eq!(
+            absent.code(),
+            "data.precondition_failed",
+            "there is nothing to match"
+        );
+    }
+    let made = fx
+        .replace_if(&who, P, &fresh, body.clone(), None, true)
+        .await;
+    assert_eq!(made.outcome(), engine::Outcome::Created);
+    let twice = fx.replace_if(&who, P, &fresh, body, None, true).await;
+    assert_eq!(twice.code(), "data.precondition_failed");
+    // A tag is of one record: it does not fit another.
+    let other = fx.one(&who, P, &fresh).await.etag();
+    assert_eq!(
+        fx.delete_if(&who, P, &id, Some(&other)).await.code(),
+        "data.precondition_failed"
+    );
+});
+
+each_store!(a_put_onto_a_hidden_id_is_a_conflict, APP, async |fx| {
+    fx.replace(&user(1), "shop.codes", "secret", json!({"value": 1}))
+        .await
+        .ok();
+    let taken = fx
+        .replace(&user(2), "shop.codes", "secret", json!({"value": 2}))
+        .await;
+    let unique = fx
+        .create(&user(2), "shop.codes", json!({"id": "secret"}))
+        .await;
+    assert_eq!(taken.code(), "data.conflict");
+    assert_eq!(taken.errors(), unique.errors());
+    assert_eq!(
+        taken.problem().detail,
+        unique.problem().detail,
+        "the same bit by either way"
+    );
+    let absent = fx
+        .replace_if(&user(2), "shop.codes", "secret", json!({}), None, true)
+        .await;
+    assert_eq!(absent.code(), "data.conflict");
+    assert_eq!(
+        fx.update(&user(2), "shop.codes", "secret", json!({"value": 2}))
+            .await
+            .code(),
+        "access.not_found"
+    );
+    assert_eq!(
+        fx.delete(&user(2), "shop.codes", "secret").await.code(),
+        "access.not_found"
+    );
+    assert_eq!(
+        fx.one(&user(1), "shop.codes", "secret").await.ok()["value"],
+        1
+    );
+    // One that is given away is gone from the giver's eyes, so it is not given.
+    let given = fx
+        .update(&user(1), "shop.codes", "secret", json!({"owner": uid(2)}))
+        .await;
+    assert!(given.0.is_err());
+});
