@@ -100,6 +100,8 @@ fn head(conn: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn read(conn: &Connection, after: i64, limit: u32) -> rusqlite::Result<ChangeBatch> {
+    // One snapshot: a change that commits between the rows and the head would pass for a forgotten one.
+    let snapshot = conn.unchecked_transaction()?;
     let mut statement = conn.prepare_cached(
         "SELECT seq, module, model, record_id, version, kind, by_kind, by_id, at, record, previous
          FROM _mainstay_changes WHERE seq > ?1 ORDER BY seq LIMIT ?2",
@@ -134,7 +136,6 @@ fn read(conn: &Connection, after: i64, limit: u32) -> rusqlite::Result<ChangeBat
         });
     }
     drop(rows);
-    drop(statement);
     match (batch.changes.first(), batch.changes.last()) {
         (Some(first), Some(last)) => {
             batch.lost = first.seq > after + 1;
@@ -148,5 +149,7 @@ fn read(conn: &Connection, after: i64, limit: u32) -> rusqlite::Result<ChangeBat
             batch.next = offset(head);
         }
     }
+    drop(statement);
+    snapshot.commit()?;
     Ok(batch)
 }
