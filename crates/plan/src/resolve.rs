@@ -426,14 +426,13 @@ impl<'a> Resolver<'a> {
                 detail.push_str(help);
                 detail.push(')');
             }
-            match first.code {
-                "too-long" => Problem::new(Code::FilterTooLarge, detail)
-                    .limited("limits.filter", u64::from(limits.bytes)),
-                "too-many-nodes" => Problem::new(Code::FilterTooLarge, detail)
-                    .limited("limits.filter_nodes", u64::from(limits.nodes)),
-                "too-deep" => Problem::new(Code::FilterTooLarge, detail)
-                    .limited("limits.filter_depth", u64::from(limits.depth)),
-                _ => Problem::new(Code::BadFilter, detail),
+            let problem = Problem::new(Code::BadFilter, detail);
+            match met_limit(text, limits) {
+                Some((name, value)) if first.code == "expr-too-large" => Problem {
+                    code: Code::FilterTooLarge,
+                    ..problem.limited(name, u64::from(value))
+                },
+                _ => problem,
             }
         })?;
         let mut hidden = None;
@@ -524,6 +523,21 @@ impl<'a> Resolver<'a> {
             ty: Type::Bool,
             span,
         })
+    }
+}
+
+/// Which bound of `mainstay.toml` a text is beyond; none where it is too large in another way.
+fn met_limit(text: &str, limits: spec::expr::Limits) -> Option<(&'static str, u32)> {
+    let any_nodes = spec::expr::Limits {
+        nodes: u32::MAX,
+        ..limits
+    };
+    if spec::expr::parse::parse_within(text, limits).is_ok() {
+        None
+    } else if spec::expr::parse::parse_within(text, any_nodes).is_ok() {
+        Some(("limits.filter_nodes", limits.nodes))
+    } else {
+        Some(("limits.filter_depth", limits.depth))
     }
 }
 
