@@ -293,6 +293,10 @@ impl<'a> Lexer<'a> {
                 None => break,
                 Some('\n' | '\r') if !multiline => break,
                 Some('\\') if !raw => self.escape(&mut value),
+                Some('\0') => {
+                    self.at += 1;
+                    self.unsupported(self.at - 1, "U+0000 cannot be stored in a text", "");
+                }
                 // As the specification has it: a line break in a text is `\n`, however the file ends its lines.
                 Some('\r') => {
                     self.at += if self.byte(1) == Some(b'\n') { 2 } else { 1 };
