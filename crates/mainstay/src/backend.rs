@@ -44,7 +44,7 @@ impl Backend {
         secret: &[u8],
     ) -> Result<Backend, StartError> {
         let store = database
-            .open(role, app.settings.database.pool)
+            .open(role)
             .await
             .map_err(|error| StartError::Database {
                 shown: database.shown(),

@@ -99,7 +99,8 @@ impl Config {
         settings.database.pool = pool
             .parse()
             .map_err(|_| format!("MAINSTAY_DATABASE_POOL={pool} is not a whole number"))?;
-        let database = Database::parse(&settings.database.url, folder)?;
+        let database =
+            Database::parse(&settings.database.url, folder)?.with_pool(settings.database.pool);
         let lines = lines(&settings, &database)
             .into_iter()
             .map(|(key, value)| {

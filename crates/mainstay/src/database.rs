@@ -10,8 +10,8 @@ use store::{Store, StoreError};
 pub enum Database {
     /// `sqlite:PATH`, relative to the app's folder.
     Sqlite(PathBuf),
-    /// `postgres://…` or `postgresql://…`.
-    Postgres(String),
+    /// `postgres://…` or `postgresql://…`, and how many connections the pool has.
+    Postgres { url: String, pool: u32 },
 }
 
 /// Who opens it.
@@ -35,7 +35,10 @@ impl Database {
             return Ok(Database::Sqlite(folder.join(path)));
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(Database::Postgres(url.to_owned()));
+            return Ok(Database::Postgres {
+                url: url.to_owned(),
+                pool: spec::Settings::default().database.pool,
+            });
         }
         Err(format!(
             "`{}` is no database URL: write sqlite:PATH or postgres://user@host/database",
@@ -43,15 +46,23 @@ impl Database {
         ))
     }
 
+    /// The same with another number of connections; SQLite has no pool.
+    pub fn with_pool(self, pool: u32) -> Database {
+        match self {
+            Database::Sqlite(path) => Database::Sqlite(path),
+            Database::Postgres { url, .. } => Database::Postgres { url, pool },
+        }
+    }
+
     /// For people: without the password.
     pub fn shown(&self) -> String {
         match self {
             Database::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Database::Postgres(url) => without_password(url),
+            Database::Postgres { url, .. } => without_password(url),
         }
     }
 
-    pub async fn open(&self, role: Role, pool: u32) -> Result<Store, StoreError> {
+    pub async fn open(&self, role: Role) -> Result<Store, StoreError> {
         match self {
             Database::Sqlite(path) => {
                 if let Some(parent) = path.parent() {
@@ -73,9 +84,9 @@ impl Database {
                     })?
                     .map(Store::Sqlite)
             }
-            Database::Postgres(url) => {
+            Database::Postgres { url, pool } => {
                 let options = postgres::Options {
-                    pool: pool.max(2) as usize,
+                    pool: (*pool).max(2) as usize,
                     ..postgres::Options::default()
                 };
                 Postgres::connect(url, options).await.map(Store::Postgres)
@@ -113,6 +124,12 @@ mod tests {
             parse("sqlite:/var/data.db"),
             Ok(Database::Sqlite("/var/data.db".into()))
         );
+        let pooled = parse("postgres://db/shop").map(|d| d.with_pool(3));
+        let expected = Database::Postgres {
+            url: "postgres://db/shop".to_owned(),
+            pool: 3,
+        };
+        assert_eq!(pooled, Ok(expected));
         let shown = parse("postgres://me:se@cret@db/shop").map(|d| d.shown());
         assert_eq!(shown.as_deref(), Ok("postgres://me:…@db/shop"));
         for bad in ["", "sqlite:", "mysql://x:secret@y/z", "/tmp/x.db"] {
