@@ -36,7 +36,7 @@ fn run(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Result<
         own.raw_bind_parameter(at + 1, encode::bind(value))?;
     }
     let mut out = Rows {
-        body: Vec::with_capacity(if emit <= 1 { 512 } else { 4096 }),
+        body: Vec::with_capacity(512 * emit.clamp(1, 32) as usize),
         ..Rows::default()
     };
     let mut rows = own.raw_query();
