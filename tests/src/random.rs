@@ -9,7 +9,9 @@ impl Random {
         Random(seed)
     }
 
-    pub fn draw(&mut self) -> u64 {
+    // It has no end and no other use of an iterator.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -19,7 +21,7 @@ impl Random {
 
     /// Less than `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.draw() % end as u64) as usize
+        (self.next() % end as u64) as usize
     }
 
     /// True once in `n` times.

@@ -2,7 +2,7 @@
 
 use engine::Outcome;
 use mainstay_tests::*;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 const APP: &str = r#"
 ## modules/desk/module.toml

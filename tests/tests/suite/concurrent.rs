@@ -99,7 +99,7 @@ each_store!(no_update_is_lost, APP, async |fx| {
     assert_eq!(versions, (1..=TASKS + 1).collect::<Vec<_>>());
 });
 
-/// Somebody reads the log while many write: every row once, each record's in order.
+// Somebody reads the log while many write: every row once, each record's in order.
 each_store!(the_log_is_whole_under_concurrent_writers, APP, async |fx| {
     const RECORDS: usize = 8;
     const TASKS: usize = 16;
@@ -188,7 +188,7 @@ each_store!(of_many_with_one_unique_value_one_wins, APP, async |fx| {
     assert_eq!(words, expected);
 });
 
-/// The same id put by many at once: one creates, the others replace or miss; never two records.
+// The same id put by many at once: one creates, the others replace or miss; never two records.
 each_store!(an_upsert_makes_one_record, APP, async |fx| {
     let model = fx.model(M).id;
     let mut tasks = tokio::task::JoinSet::new();

@@ -215,7 +215,7 @@ async fn answered(
             let mut body =
                 json!({"name": "x", "owner": uid(1), "public": kind == "public", "open": HIGH});
             body[field] = json!(HIGH + 1);
-            let reply = fx.replace(who, M, &id, body).await;
+            let reply = fx.replace(who, M, id, body).await;
             written(fx, &reply).await
         }
         "delete" => {

@@ -5,6 +5,7 @@
 
 mod coverage;
 mod generate;
+mod literals;
 mod rules;
 mod walks;
 
