@@ -6,7 +6,7 @@ SHELL := bash
 .PHONY: help demo test lint bench fuzz docs build clean
 
 # Writes the generated pages of docs/ (error codes, settings, the command line).
-DOCS := cargo run -q -p mainstay -- docs
+DOCS := scripts/docs
 
 help: ## list the tasks
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16

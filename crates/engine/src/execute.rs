@@ -8,8 +8,8 @@ use plan::operation::Operation;
 use plan::read::Planner;
 use plan::resolve::Resolver;
 use spec::statement::Step;
-use spec::{App, Principal, Problem};
-use std::sync::Arc;
+use spec::{App, Model, Principal, Problem, Value};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::Store;
 
@@ -18,6 +18,16 @@ pub struct Engine {
     app: ArcSwap<App>,
     pub(crate) store: Arc<Store>,
     pub(crate) cursors: Cursors,
+    companion: OnceLock<Box<dyn Companion>>,
+}
+
+/// A room that keeps private rows beside records: what it adds to a delete commits with it.
+pub trait Companion: Send + Sync + 'static {
+    /// Steps that go with the delete of a record.
+    fn on_delete(&self, model: &Model, id: &Value) -> Vec<Step>;
+
+    /// A record was written; nothing that is remembered of it holds any more.
+    fn written(&self, model: &Model, id: &Value);
 }
 
 /// One operation on its way: everything its stages share.
@@ -36,8 +46,16 @@ impl Engine {
         Engine {
             app: ArcSwap::new(app),
             store,
+            companion: OnceLock::new(),
             cursors: Cursors::new(secret),
         }
+    }
+
+    /// Sets the room that keeps private rows beside records; once, before the first operation.
+    pub fn set_companion(&self, companion: impl Companion) {
+        // A second one would leave the first one's rows behind.
+        let taken = self.companion.set(Box::new(companion)).is_err();
+        debug_assert!(!taken, "an engine has one companion");
     }
 
     /// The app in force. Operations in flight keep the one they began with.
@@ -67,7 +85,7 @@ impl Engine {
         app: &Arc<App>,
         principal: &Principal,
         operation: Operation,
-        private: Vec<Step>,
+        mut private: Vec<Step>,
     ) -> Executed {
         let mut run = Run {
             engine: self,
@@ -77,6 +95,20 @@ impl Engine {
             deadline: Instant::now() + app.settings.limits.query_time,
             stages: Stages::default(),
         };
+        let touched = self.companion.get().and_then(|companion| {
+            let (model, id, deletes) = match &operation {
+                Operation::Update(o) => (o.model, &o.id, false),
+                Operation::Replace(o) => (o.model, &o.id, false),
+                Operation::Delete(o) => (o.model, &o.id, true),
+                Operation::List(_) | Operation::One(_) | Operation::Create(_) => return None,
+            };
+            let model = app.model(model);
+            let id = plan::resolve::read_key(model.key, id)?;
+            if deletes {
+                private.extend(companion.on_delete(model, &id));
+            }
+            Some((companion, model, id))
+        });
         let result = match operation {
             Operation::List(list) => run.list(list).await,
             Operation::One(one) => run.one(one).await,
@@ -85,6 +117,9 @@ impl Engine {
             Operation::Replace(replace) => run.replace(replace, private).await,
             Operation::Delete(delete) => run.delete(delete, private).await,
         };
+        if let (Ok(_), Some((companion, model, id))) = (&result, touched) {
+            companion.written(model, &id);
+        }
         Executed {
             result,
             stages: run.stages,

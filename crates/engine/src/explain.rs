@@ -327,7 +327,7 @@ pub fn evaluate(
     };
     let value = spec::expr::eval::eval(expr, &env)
         .map(|v| value_text(&v))
-        .map_err(|e| format!("{:?}", e.kind));
+        .map_err(|e| why_not(e.kind).to_owned());
     let known = spec::expr::fold::Known {
         auth: Some(principal),
         now: Some(now),
@@ -367,5 +367,18 @@ fn type_name(ty: &spec::expr::Type) -> String {
         Type::Duration => "duration".to_owned(),
         Type::Dyn => "dyn (json)".to_owned(),
         Type::List(item) => format!("list({})", type_name(item)),
+    }
+}
+
+fn why_not(kind: spec::expr::eval::EvalErrorKind) -> &'static str {
+    use spec::expr::eval::EvalErrorKind;
+    match kind {
+        EvalErrorKind::Overflow => "a number becomes too large",
+        EvalErrorKind::DivisionByZero => "it divides by zero",
+        EvalErrorKind::Conversion => "a value cannot be converted",
+        EvalErrorKind::Traverses => {
+            "it follows a relation, which needs stored records: try mainstay explain"
+        }
+        EvalErrorKind::Budget => "it takes too many steps",
     }
 }

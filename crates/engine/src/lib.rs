@@ -32,7 +32,7 @@ mod update;
 pub use plan::operation;
 
 pub use answer::{Answer, Executed, Outcome, Stages};
-pub use execute::Engine;
+pub use execute::{Companion, Engine};
 pub use explain::{About, Evaluated, Explanation, evaluate, value_text};
 pub use fault::problem_of;
 pub use import::Imported;

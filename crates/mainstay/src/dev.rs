@@ -14,29 +14,55 @@ use std::time::{Duration, Instant};
 use store::Bounds;
 use store::migrate::{Allow, Applied};
 
-/// Loads the seeds of every model that has no records yet: what a module declares first, what refers to it
-/// afterwards. Answers how many records came in.
+/// Loads each seed file once: what a module declares first, what refers to it afterwards. A model that was
+/// seeded and emptied stays empty; a database without any seeded record is a new one, and gets them all.
+/// Answers how many records came in.
 pub async fn seed(
     backend: &Backend,
     auth: &Auth,
     app: &Arc<App>,
     seeds: &[Seed],
+    folder: &Path,
 ) -> Result<u64, ImportError> {
-    let mut files = Vec::new();
-    for model in in_order(app) {
-        for seed in seeds.iter().filter(|s| s.model == model) {
-            if is_empty(backend, app, model).await? {
-                files.push(File {
-                    model,
-                    path: seed.path.clone(),
-                });
-            }
+    let marker = folder.join(".mainstay").join("seeded");
+    let seeded = std::fs::read_to_string(&marker).unwrap_or_default();
+    let mut empty = Vec::new();
+    for seed in seeds {
+        if is_empty(backend, app, seed.model).await? {
+            empty.push(seed.model);
         }
     }
-    if files.is_empty() {
-        return Ok(0);
+    let new = empty.len() == seeds.len();
+    let due = |model: ModelId| {
+        let name = app.model(model).full_name();
+        empty.contains(&model) && (new || !seeded.lines().any(|line| line == name))
+    };
+    let mut files = Vec::new();
+    for model in in_order(app).into_iter().filter(|model| due(*model)) {
+        for seed in seeds.iter().filter(|s| s.model == model) {
+            files.push(File {
+                model,
+                path: seed.path.clone(),
+            });
+        }
     }
-    records::import(backend, Some(auth), app, &files, &|_, _| {}).await
+    let count = match files.is_empty() {
+        true => 0,
+        false => records::import(backend, Some(auth), app, &files, &|_, _| {}).await?,
+    };
+    let mut names: Vec<String> = seeds
+        .iter()
+        .map(|seed| app.model(seed.model).full_name())
+        .collect();
+    names.dedup();
+    let text = names.join("\n") + "\n";
+    if text != seeded && !names.is_empty() {
+        std::fs::write(&marker, text).map_err(|error| ImportError::Io {
+            path: marker,
+            error,
+        })?;
+    }
+    Ok(count)
 }
 
 async fn is_empty(backend: &Backend, app: &App, model: ModelId) -> Result<bool, ImportError> {

@@ -2,6 +2,7 @@
 
 use crate::backend::{Backend, StartError, schema};
 use crate::database::{Database, Role};
+use crate::users::Accounts;
 use api::Api;
 use auth::Auth;
 use bytes::Bytes;
@@ -74,6 +75,7 @@ impl Server {
             }
         };
         let auth = backend.accounts(&serve.secret).await?;
+        backend.engine.set_companion(Accounts(Arc::clone(&auth)));
         let api = Api::new(Arc::clone(&backend.engine), Some(Arc::clone(&auth)));
         let service = Service {
             api,

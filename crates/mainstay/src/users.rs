@@ -6,7 +6,7 @@ use engine::{Answer, Engine};
 use plan::operation::{List, One, Operation, PlainFilter, PlainOp, Select};
 use spec::problem::Result;
 use spec::statement::Step;
-use spec::{Code, ModelId, Principal, Problem, Uuid};
+use spec::{Code, Model, ModelId, Principal, Problem, Uuid, Value};
 use std::sync::Arc;
 
 /// [`UserDoor`] by the engine.
@@ -130,4 +130,31 @@ impl UserDoor for Users {
 
 fn bare(id: Uuid) -> Bytes {
     Bytes::from(format!("{{\"id\":\"{}\"}}", id.hyphenated()))
+}
+
+/// What accounts keep beside `auth.users`: a deleted user's password, sessions and roles go with them, and a
+/// changed one is looked at anew.
+pub struct Accounts(pub Arc<auth::Auth>);
+
+impl Accounts {
+    fn user(model: &Model, id: &Value) -> Option<Uuid> {
+        match id {
+            Value::Uuid(id) if model.module_name == "auth" && model.name == "users" => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+impl engine::Companion for Accounts {
+    fn on_delete(&self, model: &Model, id: &Value) -> Vec<Step> {
+        Accounts::user(model, id)
+            .map(|user| self.0.forget_steps(user))
+            .unwrap_or_default()
+    }
+
+    fn written(&self, model: &Model, id: &Value) {
+        if let Some(user) = Accounts::user(model, id) {
+            self.0.touched(user);
+        }
+    }
 }

@@ -69,7 +69,11 @@ pub async fn explain(
         print::line(format!("  bound      no: {why}"));
     }
     if told.folded != told.rule {
-        print::line(format!("  for {who}  {}", told.folded));
+        print::line(format!(
+            "  left       {}  {}",
+            told.folded,
+            print::dim(format!("for {who}"))
+        ));
     }
     for (name, value) in &told.values {
         print::line(format!("  where      {name} = {value}"));

@@ -140,7 +140,7 @@ pub async fn dev(
     for difference in &server.migrated.differences {
         print::warning(&difference.to_string());
     }
-    let seeded = dev::seed(&server.backend, &server.auth, &app, &seeds)
+    let seeded = dev::seed(&server.backend, &server.auth, &app, &seeds, &folder)
         .await
         .map_err(|e| Failure::new(e.report()))?;
     if seeded > 0 {
