@@ -141,7 +141,8 @@ pub async fn eval(
     };
     let expr = check::compile(asked.expr, &scope)
         .map_err(|errors| Failure::new(pointed(asked.expr, &errors)))?;
-    let found = engine::evaluate(&app, &expr, model.id, asked.record.as_bytes(), &principal)?;
+    let found = engine::evaluate(&app, &expr, model.id, asked.record.as_bytes(), &principal)
+        .map_err(|problem| Failure::new(format!("--record: {problem}")))?;
     print::line(format!("type        {}", found.ty));
     match &found.value {
         Ok(value) => print::line(format!("value       {}", print::bold(value))),

@@ -1,7 +1,15 @@
 //! What can only be seen from outside: over sockets, and with the real binary.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "counts are printed: kills survived, cases tried, cells walked"
+)]
+
 mod accounts;
 mod bad_input;
+mod chaos;
+mod cli;
+mod dev;
 mod durability;
 mod injections;
 mod leak;

@@ -1,0 +1,399 @@
+//! The command line, as the real binary: exit codes as `mainstay --help` documents them, and messages that say
+//! what to do next.
+
+use mainstay_tests::place::{Place, write_app};
+use mainstay_tests::process::{SECRET, run, run_with};
+use mainstay_tests::*;
+use serde_json::Value as Json;
+use std::path::Path;
+
+const APP: &str = r#"
+name = "shop"
+[server]
+listen = "127.0.0.1:7099"
+## modules/shop/module.toml
+[models.tags.fields]
+name = { type = "string" }
+n = { type = "int", optional = true, unique = true }
+owner = { type = "relation", to = "auth.users", optional = true }
+[models.tags.access]
+read = "owner == auth.id || n > 10"
+create = "auth.id != null"
+"#;
+
+const BROKEN: &str = r#"
+name = "shop"
+## modules/shop/module.toml
+[models.tags.fields]
+name = { type = "sting" }
+[models.tags.access]
+read = "nam == 'x'"
+"#;
+
+const GIVEN: &str = "01900000-0000-7000-8000-000000000001";
+const MIGRATE: &[&str] = &["migrate", "apply"];
+
+fn app(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_app(folder.path(), text);
+    folder
+}
+
+fn import(folder: &Path, lines: &str) -> process::Ended {
+    std::fs::write(folder.join("lines.jsonl"), lines).expect("a file");
+    run(folder, &["import", "shop.tags", "lines.jsonl"])
+}
+
+fn create_admin(folder: &Path) {
+    let arguments = ["admin", "create", "a@example.com", "--password-stdin"];
+    run_with(folder, &arguments, &[], "a long password\n").expect(0, &["a@example.com"]);
+}
+
+#[test]
+fn exit_codes_are_documented() {
+    let folder = app(APP);
+    let help = run(folder.path(), &["--help"]);
+    help.expect(
+        0,
+        &[
+            "0 done",
+            "1 failed",
+            "2 wrong",
+            "3 mistakes",
+            "4 the database",
+        ],
+    );
+    assert!(help.stderr.is_empty());
+    run(folder.path(), &[]).expect(2, &["Usage", "dev", "serve", "check", "import"]);
+    run(folder.path(), &["bogus"]).expect(2, &["bogus", "--help"]);
+    run(folder.path(), &["serve", "--bogus"]).expect(2, &["--bogus"]);
+    run(folder.path(), &["migrate"]).expect(2, &["plan", "apply"]);
+    run(folder.path(), &["--version"]).expect(0, &["mainstay "]);
+    // No colour where there is no terminal.
+    for arguments in [
+        &["check"][..],
+        &["config"],
+        &["migrate", "plan"],
+        &["bogus"],
+    ] {
+        let said = run(folder.path(), arguments).said();
+        assert!(!said.contains('\u{1b}'), "{arguments:?}: {said:?}");
+    }
+}
+
+#[test]
+fn a_new_app_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for template in ["blank", "marketplace"] {
+        let new = run(folder.path(), &["new", template, "--template", template]);
+        new.expect(0, &["next: mainstay dev"]);
+        run(folder.path(), &["check", template]).expect(0, &[template]);
+        let again = run(folder.path(), &["new", template]);
+        again.expect(1, &["is not empty", "name a new folder"]);
+    }
+    run(folder.path(), &["new", "x", "--template", "nothing"]).expect(2, &["blank", "marketplace"]);
+    run(folder.path(), &["check", "nowhere"]).expect(3, &["mainstay new"]);
+}
+
+#[test]
+fn check_tells_every_mistake_where_it_is() {
+    let folder = app(BROKEN);
+    let human = run(folder.path(), &["check"]);
+    human.expect(
+        3,
+        &[
+            "module.toml:2:17",
+            "sting",
+            "did you mean `string`",
+            "^^^",
+            "module.toml:4",
+            "2 mistakes",
+        ],
+    );
+    let json = run(folder.path(), &["check", "--format", "json"]);
+    json.expect(3, &[]);
+    let all: Json = serde_json::from_str(&json.stdout).expect("JSON and nothing else");
+    let errors: Vec<&Json> = all
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|d| d["severity"] == "error")
+        .collect();
+    assert_eq!(errors.len(), 2, "{all}");
+    for error in errors {
+        for key in ["code", "message", "path"] {
+            assert!(error[key].is_string(), "{error}");
+        }
+        assert!(
+            error["line"].is_u64() && error["column"].is_u64(),
+            "{error}"
+        );
+    }
+    // No command goes on with a broken app.
+    for arguments in [&["migrate", "plan"][..], &["serve"], &["dev"], &["config"]] {
+        run(folder.path(), arguments).expect(3, &["sting"]);
+    }
+    let good = app(APP);
+    run(good.path(), &["check"]).expect(0, &["shop"]);
+    let json = run(good.path(), &["check", "--format", "json"]);
+    assert_eq!((json.code, json.stdout.trim()), (0, "[]"));
+}
+
+fn migrations(on: On) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let place = runtime.block_on(Place::new(on));
+    let folder = place.path().join("app");
+    write_app(&folder, APP);
+    let with =
+        |arguments: &[&str]| run_with(&folder, arguments, &[("DATABASE_URL", &place.url)], "");
+    with(&["migrate", "plan"]).expect(0, &["create table shop.tags", "safe"]);
+    with(&["migrate", "plan", "--sql"]).expect(0, &["CREATE TABLE"]);
+    // A plan changes nothing, and a server says what to do.
+    let environment = [
+        ("DATABASE_URL", place.url.as_str()),
+        ("MAINSTAY_SECRET", SECRET),
+    ];
+    run_with(
+        &folder,
+        &["serve", "--listen", "127.0.0.1:0"],
+        &environment,
+        "",
+    )
+    .expect(4, &["create table shop.tags", "mainstay migrate apply"]);
+    with(MIGRATE).expect(0, &["applied"]);
+    for arguments in [MIGRATE, &["migrate", "plan"]] {
+        with(arguments).expect(0, &["as the app needs it"]);
+    }
+    std::fs::write(folder.join("tags.jsonl"), "{\"name\":\"a\"}\n").expect("a file");
+    with(&["import", "shop.tags", "tags.jsonl"]).expect(0, &["1 records imported"]);
+
+    // A field that may be missing is safe; one that must be there says what it needs.
+    let optional = APP.replace(
+        "owner = {",
+        "size = { type = \"int\", optional = true }\nowner = {",
+    );
+    write_app(&folder, &optional);
+    with(MIGRATE).expect(0, &["size", "applied 1 step"]);
+    let required = APP.replace("owner = {", "weight = { type = \"int\" }\nowner = {");
+    write_app(&folder, &required);
+    for arguments in [&["migrate", "plan"][..], MIGRATE] {
+        with(arguments).expect(4, &["shop.tags.weight", "default", "optional"]);
+    }
+    runtime.block_on(place.remove());
+}
+
+mod tables_are_brought_up_to_date {
+    use super::*;
+
+    #[test]
+    fn sqlite() {
+        migrations(On::Sqlite);
+    }
+
+    #[test]
+    fn postgres() {
+        migrations(On::Postgres);
+    }
+}
+
+#[test]
+fn an_import_is_all_or_nothing() {
+    let folder = app(APP);
+    let folder = folder.path();
+    import(folder, "{\"name\":\"x\"}\n").expect(4, &["migrate apply"]);
+    run(folder, MIGRATE).expect(0, &[]);
+    let bad =
+        "{\"name\":\"a\",\"n\":1}\n{\"name\":2}\n\n{\"nam\":\"c\"}\nnot json\n{\"name\":\"ok\"}\n";
+    let refused = import(folder, bad);
+    refused.expect(
+        1,
+        &[
+            "lines.jsonl:2",
+            "lines.jsonl:4",
+            "lines.jsonl:5",
+            "did you mean name",
+            "nothing was imported",
+        ],
+    );
+    for good in ["lines.jsonl:1", "lines.jsonl:3", "lines.jsonl:6"] {
+        assert!(!refused.said().contains(good), "{}", refused.said());
+    }
+    // The unique value of the first line was not taken, so nothing was.
+    let good =
+        format!("{{\"name\":\"a\",\"n\":1,\"id\":\"{GIVEN}\"}}\n{{\"name\":\"b\",\"n\":20}}\n");
+    import(folder, &good).expect(0, &["2 records imported into shop.tags"]);
+    // Only the store sees these, and the line before them goes with them.
+    for twice in [
+        "{\"name\":\"c\",\"n\":3}\n{\"name\":\"d\",\"n\":3}\n",
+        "{\"name\":\"c\",\"n\":3}\n{\"name\":\"d\",\"n\":20}\n",
+    ] {
+        import(folder, twice).expect(1, &["the same n", "nothing was imported"]);
+    }
+    import(folder, "{\"name\":\"c\",\"n\":3}\n").expect(0, &["1 records"]);
+    run(folder, &["import", "shop.tag", "lines.jsonl"]).expect(1, &["did you mean shop.tags"]);
+    run(folder, &["import", "shop.tags", "none.jsonl"]).expect(1, &["none.jsonl"]);
+    // The given id was kept.
+    run(folder, &["explain", "read", "shop.tags", GIVEN]).expect(0, &["owner == auth.id"]);
+}
+
+#[test]
+fn administrators_and_roles() {
+    let folder = app(APP);
+    let folder = folder.path();
+    let create = ["admin", "create", "a@example.com", "--password-stdin"];
+    run_with(folder, &create, &[], "a long password\n").expect(4, &["migrate apply"]);
+    run(folder, MIGRATE).expect(0, &[]);
+    run_with(folder, &create, &[], "short\n").expect(1, &["at least 8 characters"]);
+    run_with(
+        folder,
+        &["admin", "create", "no address", "--password-stdin"],
+        &[],
+        "a long password\n",
+    )
+    .expect(1, &["email"]);
+    create_admin(folder);
+    run(folder, &["admin", "create", "a@example.com"]).expect(0, &["is an administrator"]);
+    let made_up = run(folder, &["admin", "create", "b@example.com"]);
+    made_up.expect(0, &["password:", "shown this once"]);
+    run(folder, &["admin", "grant", "b@example.com", "editor"]).expect(0, &["editor"]);
+    run(folder, &["admin", "grant", "b@example.com", "Not A Role"]).expect(1, &["lower-case"]);
+    run(folder, &["admin", "grant", "c@example.com", "editor"])
+        .expect(1, &["no user", "c@example.com"]);
+    run(folder, &["admin", "revoke", "b@example.com", "admin"]).expect(0, &[]);
+    // Somebody must be left.
+    run(folder, &["admin", "revoke", "a@example.com", "admin"]).expect(1, &["last administrator"]);
+}
+
+#[test]
+fn explain_says_which_rule_decides() {
+    let folder = app(APP);
+    let folder = folder.path();
+    run(folder, MIGRATE).expect(0, &[]);
+    let line = format!("{{\"name\":\"a\",\"n\":20,\"id\":\"{GIVEN}\"}}\n");
+    import(folder, &line).expect(0, &[]);
+    create_admin(folder);
+    let rule = "owner == auth.id || n > 10";
+    run(folder, &["explain", "read", "shop.tags"]).expect(0, &[rule, "anonymous", "SELECT"]);
+    run(folder, &["explain", "read", "shop.tags", GIVEN]).expect(0, &[rule, "20", "allowed"]);
+    run(folder, &["explain", "delete", "shop.tags", GIVEN]).expect(0, &["denied"]);
+    run(
+        folder,
+        &["explain", "create", "shop.tags", "{\"name\":\"x\"}"],
+    )
+    .expect(0, &["auth.id != null", "denied"]);
+    run(
+        folder,
+        &["explain", "--as", "a@example.com", "read", "shop.tags"],
+    )
+    .expect(0, &["administrators"]);
+    run(
+        folder,
+        &["explain", "--as", "no@example.com", "read", "shop.tags"],
+    )
+    .expect(1, &["no user", "anonymous"]);
+    run(folder, &["explain", "read", "shop.tag"]).expect(1, &["did you mean shop.tags"]);
+    run(folder, &["explain", "fly", "shop.tags"])
+        .expect(2, &["read", "create", "update", "delete"]);
+}
+
+#[test]
+fn eval_tries_expressions() {
+    let folder = app(APP);
+    let folder = folder.path();
+    let eval = |arguments: &[&str]| run(folder, &[&["eval"], arguments].concat());
+    eval(&["1 + 2 * 3"]).expect(0, &["int", "7"]);
+    eval(&[
+        "n > 3",
+        "--model",
+        "shop.tags",
+        "--record",
+        "{\"name\":\"x\",\"n\":5}",
+    ])
+    .expect(0, &["bool", "true", "\"n\""]);
+    eval(&["auth.id == null"]).expect(0, &["true"]);
+    eval(&["1 +"]).expect(1, &["^", "expected"]);
+    eval(&["nam == 'x'", "--model", "shop.tags"]).expect(1, &["^", "did you mean `name`"]);
+    eval(&["n == 'x'", "--model", "shop.tags"]).expect(1, &["^"]);
+    eval(&["true", "--record", "{"]).expect(1, &["--record"]);
+    let deep = "(".repeat(5000);
+    eval(&[&deep]).expect(1, &[]);
+}
+
+#[test]
+fn config_says_where_each_setting_comes_from() {
+    let folder = app(APP);
+    let folder = folder.path();
+    let get = |environment: &[(&str, &str)], flags: &[&str], key: &str| {
+        let arguments = [&["config", "--format", "json"], flags].concat();
+        let ended = run_with(folder, &arguments, environment, "");
+        ended.expect(0, &[]);
+        let all: Json = serde_json::from_str(&ended.stdout).expect("JSON and nothing else");
+        (all[key]["value"].clone(), all[key]["from"].clone())
+    };
+    let url = "database.url";
+    assert_eq!(
+        get(&[], &[], "server.listen"),
+        ("127.0.0.1:7099".into(), "mainstay.toml".into())
+    );
+    assert_eq!(get(&[], &[], url).1, "default");
+    let environment = [("DATABASE_URL", "postgres://me:secret@db/shop")];
+    let (shown, from) = get(&environment, &[], url);
+    assert_eq!(from, "environment: DATABASE_URL");
+    assert!(!shown.to_string().contains("secret"), "{shown}");
+    assert_eq!(
+        get(&environment, &["--database", "sqlite:x.db"], url).1,
+        "flag"
+    );
+    let both = [
+        ("DATABASE_URL", "sqlite:a.db"),
+        ("MAINSTAY_DATABASE_URL", "sqlite:b.db"),
+    ];
+    assert_eq!(get(&both, &[], url).1, "environment: MAINSTAY_DATABASE_URL");
+    let human = run(folder, &["config"]);
+    human.expect(
+        0,
+        &[
+            "server.listen",
+            "mainstay.toml",
+            "not set: `mainstay dev` makes one",
+        ],
+    );
+    run_with(
+        folder,
+        &["config"],
+        &[("DATABASE_URL", "mysql://me:secret@db/x")],
+        "",
+    )
+    .expect(1, &["sqlite:PATH", "postgres://"]);
+}
+
+#[test]
+fn serve_wants_a_secret_a_database_and_a_free_address() {
+    let folder = app(APP);
+    let folder = folder.path();
+    let secret = [("MAINSTAY_SECRET", SECRET)];
+    let serve = ["serve", "--migrate", "--listen", "127.0.0.1:0"];
+    run(folder, &serve).expect(1, &["MAINSTAY_SECRET", "openssl rand"]);
+    assert!(
+        !folder.join(".mainstay").exists(),
+        "it was refused before anything was made"
+    );
+    run_with(folder, &serve, &[("MAINSTAY_SECRET", "short")], "")
+        .expect(1, &["shorter", "openssl rand"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("an address");
+    let address = taken.local_addr().expect("an address").to_string();
+    run_with(folder, &["serve", "--listen", &address], &secret, "")
+        .expect(1, &[&address, "--listen"]);
+    let nobody = "postgres://nobody:pass-word@127.0.0.1:1/x";
+    let refused = run_with(
+        folder,
+        &[&serve[..], &["--database", nobody]].concat(),
+        &secret,
+        "",
+    );
+    refused.expect(1, &["127.0.0.1:1"]);
+    assert!(!refused.said().contains("pass-word"), "{}", refused.said());
+}

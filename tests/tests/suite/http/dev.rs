@@ -1,0 +1,110 @@
+//! `mainstay dev`: what is saved is served, and what is broken is not.
+
+use mainstay_tests::http::Caller;
+use mainstay_tests::place::write_app;
+use mainstay_tests::process::Process;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const APP: &str = r#"
+name = "dev"
+## modules/shop/module.toml
+[models.things.fields]
+name = { type = "string" }
+[models.things.access]
+read = "true"
+create = "true"
+"#;
+
+const MODULE: &str = r#"
+[models.things.fields]
+name = { type = "string" }
+color = { type = "string", default = "'red'" }
+[models.things.access]
+read = "true"
+create = "true"
+"#;
+
+const BROKEN: &str = r#"
+[models.things.fields]
+name = { type = "sting" }
+[models.things.access]
+read = "colour == 'red'"
+"#;
+
+async fn fields(caller: &Caller) -> String {
+    let page = caller.get("/api/shop/things?limit=1").await.expect(200);
+    page["data"][0].to_string()
+}
+
+#[test]
+fn what_is_saved_is_served_within_a_second() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        write_app(folder.path(), APP);
+        let server = Process::start(folder.path(), &["dev"]).await;
+        let caller = server.anonymous();
+        caller
+            .post("/api/shop/things", json!({"name": "a"}))
+            .await
+            .expect(201);
+        assert!(!fields(&caller).await.contains("color"));
+        // The watch begins a moment after the first answer.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let module = folder.path().join("modules/shop/module.toml");
+
+        std::fs::write(&module, MODULE).expect("to save");
+        let saved = Instant::now();
+        while !fields(&caller).await.contains("\"color\":\"red\"") {
+            let said = server.stderr.text();
+            assert!(
+                saved.elapsed() < Duration::from_secs(1),
+                "not served: {said}"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        println!("served {:?} after it was saved", saved.elapsed());
+        let made = caller
+            .post("/api/shop/things", json!({"name": "b", "color": "blue"}))
+            .await;
+        assert_eq!(made.expect(201)["color"], "blue");
+
+        std::fs::write(&module, BROKEN).expect("to save");
+        assert!(
+            server.stderr.wait_for("goes on serving").await,
+            "{}",
+            server.stderr.text()
+        );
+        // Every mistake, where it is, and how it may be mended.
+        let said = server.stderr.text();
+        for text in ["module.toml:3", "sting", "string", "colour"] {
+            assert!(said.contains(text), "`{text}` was not said: {said}");
+        }
+        assert!(fields(&caller).await.contains("\"color\":\"red\""));
+        let made = caller
+            .post("/api/shop/things", json!({"name": "c", "color": "green"}))
+            .await;
+        made.expect(201);
+
+        // Mended, and served again.
+        let before = said.matches("reloaded").count();
+        std::fs::write(&module, MODULE.replace("'red'", "'grey'")).expect("to save");
+        let saved = Instant::now();
+        while server.stderr.text().matches("reloaded").count() == before {
+            assert!(
+                saved.elapsed() < Duration::from_secs(2),
+                "{}",
+                server.stderr.text()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let made = caller.post("/api/shop/things", json!({"name": "d"})).await;
+        assert_eq!(made.expect(201)["color"], "grey");
+        assert!(!server.panicked());
+    });
+}
