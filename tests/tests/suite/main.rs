@@ -1,5 +1,8 @@
 //! Every behaviour, on SQLite and on PostgreSQL, from one source.
 
+// Counts are printed: kills survived, cases tried, cells walked.
+#![allow(clippy::print_stdout)]
+
 mod access;
 mod agreement;
 mod concurrent;
