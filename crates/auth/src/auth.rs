@@ -111,9 +111,40 @@ impl Auth {
                 KeysError::Problem(problem) => StartError::Problem(problem),
                 KeysError::Sealed { kid } => StartError::OtherSecret { kid },
             })?;
-        Ok(Auth {
-            sql,
-            clock,
+        Ok(Auth::with(store, door, app, settings, secret, keys))
+    }
+
+    /// For commands beside a server: passwords and roles, but no signing key is read or made, for those belong
+    /// to the server's secret, which a command need not have. Tokens of this room are good nowhere else.
+    pub fn for_commands(
+        store: Arc<Store>,
+        door: Arc<dyn UserDoor>,
+        app: &str,
+        settings: settings::Auth,
+    ) -> std::result::Result<Auth, StartError> {
+        let mut secret = [0; 32];
+        crate::passwords::fill(&mut secret)?;
+        Ok(Auth::with(
+            store,
+            door,
+            app,
+            settings,
+            &secret,
+            keys::passing()?,
+        ))
+    }
+
+    fn with(
+        store: Arc<Store>,
+        door: Arc<dyn UserDoor>,
+        app: &str,
+        settings: settings::Auth,
+        secret: &[u8],
+        keys: keys::Keys,
+    ) -> Auth {
+        Auth {
+            sql: Sql::new(store.dialect()),
+            clock: Clock::default(),
             passwords: Passwords::for_this_machine(),
             access: AccessTokens::new(app, keys),
             refresh: Arc::new(RefreshTokens::new(secret)),
@@ -121,7 +152,7 @@ impl Auth {
             settings: RwLock::new(settings),
             store,
             door,
-        })
+        }
     }
 
     /// Goes by other settings from now on. What was issued keeps the times it was issued with.

@@ -55,19 +55,31 @@ impl Backend {
         Ok(Backend { store, engine })
     }
 
-    /// The app's accounts. The tables must be there.
+    /// The app's accounts, for a server. The tables must be there.
     pub async fn accounts(&self, secret: &[u8]) -> Result<Arc<Auth>, StartError> {
         let app = self.engine.app();
-        let door = Arc::new(Users::new(Arc::clone(&self.engine)));
+        let (name, settings) = (&app.settings.name, app.settings.auth.clone());
         let auth = Auth::new(
             Arc::clone(&self.store),
-            door,
-            &app.settings.name,
-            app.settings.auth.clone(),
+            self.users(),
+            name,
+            settings,
             secret,
         )
         .await;
         auth.map(Arc::new).map_err(StartError::Accounts)
+    }
+
+    /// The same for a command, which has no part in the server's secret.
+    pub fn accounts_for_commands(&self) -> Result<Arc<Auth>, StartError> {
+        let app = self.engine.app();
+        let (name, settings) = (&app.settings.name, app.settings.auth.clone());
+        let auth = Auth::for_commands(Arc::clone(&self.store), self.users(), name, settings);
+        auth.map(Arc::new).map_err(StartError::Accounts)
+    }
+
+    fn users(&self) -> Arc<Users> {
+        Arc::new(Users::new(Arc::clone(&self.engine)))
     }
 
     /// Brings the tables up to date as far as `allow` goes; the plan that ran (or nothing to do).

@@ -14,7 +14,7 @@ use store::Batch;
 
 pub async fn admin(folder: &Path, database: Option<String>, what: Admin) -> Result<(), Failure> {
     let opened = app::open(folder, database, true).await?;
-    let auth = opened.backend.accounts(&opened.secret).await?;
+    let auth = opened.backend.accounts_for_commands()?;
     let users = Users::new(Arc::clone(&opened.backend.engine));
     let find = async |email: &str| users.user_by_email(&email.trim().to_lowercase()).await;
     let must_find = async |email: &str| -> Result<UserAccount, Failure> {

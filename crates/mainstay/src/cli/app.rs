@@ -120,7 +120,6 @@ pub struct Opened {
     pub app: Arc<App>,
     pub config: Config,
     pub backend: Backend,
-    pub secret: Vec<u8>,
 }
 
 pub fn resolve(folder: &Path, app: &App, flags: &Flags) -> Result<Config, Failure> {
@@ -138,10 +137,15 @@ pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Resul
             listen: None,
         },
     )?;
-    let secret =
-        secret::find_or_make(folder).map_err(|e| Failure::new(format!(".mainstay/secret: {e}")))?;
-    let secret = secret.bytes().to_vec();
-    let backend = Backend::open(Arc::clone(&app), &config.database, Role::Command, &secret).await?;
+    // Only cursors would need the server's secret, and no command hands one out.
+    let passing = secret::new_secret();
+    let backend = Backend::open(
+        Arc::clone(&app),
+        &config.database,
+        Role::Command,
+        passing.as_bytes(),
+    )
+    .await?;
     if ready {
         let plan = backend
             .store
@@ -158,7 +162,6 @@ pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Resul
         app,
         config,
         backend,
-        secret,
     })
 }
 

@@ -95,7 +95,7 @@ pub async fn import(
     let opened = app::open(folder, database, true).await?;
     let id = opened.model(model)?.id;
     let auth = match model {
-        "auth.users" => Some(opened.backend.accounts(&opened.secret).await?),
+        "auth.users" => Some(opened.backend.accounts_for_commands()?),
         _ => None,
     };
     let size = std::fs::metadata(file)

@@ -23,7 +23,7 @@ async fn principal(opened: &Opened, who: &str) -> Result<Principal, Failure> {
             "there is no user with the address {who}; --as takes an email or anonymous"
         )));
     };
-    let auth = opened.backend.accounts(&opened.secret).await?;
+    let auth = opened.backend.accounts_for_commands()?;
     let roles = auth.roles_of(user.id).await?;
     Ok(Principal::user(
         user.id,

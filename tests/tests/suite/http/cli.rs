@@ -2,7 +2,7 @@
 //! what to do next.
 
 use mainstay_tests::place::{Place, write_app};
-use mainstay_tests::process::{SECRET, run, run_with};
+use mainstay_tests::process::{Process, SECRET, run, run_with};
 use mainstay_tests::*;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -396,4 +396,26 @@ fn serve_wants_a_secret_a_database_and_a_free_address() {
     );
     refused.expect(1, &["127.0.0.1:1"]);
     assert!(!refused.said().contains("pass-word"), "{}", refused.said());
+}
+
+/// Migrate, administrator, server: the order in which a production database is set up. The command has no part
+/// in the server's secret, so what it leaves behind must not be bound to another one.
+#[tokio::test]
+async fn an_administrator_made_before_the_first_start_does_not_stop_it() {
+    let folder = app(APP);
+    run(folder.path(), MIGRATE).expect(0, &["applied"]);
+    create_admin(folder.path());
+    assert!(
+        !folder.path().join(".mainstay/secret").exists(),
+        "a command makes no secret"
+    );
+    let server = Process::start(folder.path(), &["serve"]).await;
+    let answer = server
+        .anonymous()
+        .post(
+            "/api/auth/login",
+            serde_json::json!({"email": "a@example.com", "password": "a long password"}),
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
