@@ -146,7 +146,10 @@ each_server!(who_has_an_account_is_not_told, APP, async |server| {
     server.register("known@example.com").await;
     let mut times: [Vec<Duration>; 2] = Default::default();
     let emails = ["known@example.com", "never@example.com"];
-    for _ in 0..7 {
+    // Of the fastest, so that what else the machine does matters least, and again until it does not. Without a
+    // hash for the unknown address they are an order of magnitude apart, however often it is tried.
+    let mut told = String::new();
+    for round in 1..=40 {
         let mut answers = Vec::new();
         for (email, times) in emails.iter().zip(&mut times) {
             let start = Instant::now();
@@ -156,15 +159,15 @@ each_server!(who_has_an_account_is_not_told, APP, async |server| {
             answers.push(reply.stable());
         }
         assert_eq!(answers[0], answers[1]);
+        let [known, unknown] = times.each_ref().map(|times| times.iter().min().copied());
+        let (known, unknown) = (known.unwrap_or_default(), unknown.unwrap_or_default());
+        let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+        told = format!("known {known:?}, unknown {unknown:?}");
+        if round >= 7 && (0.5..2.0).contains(&ratio) {
+            return;
+        }
     }
-    // Of the fastest, so that what else the machine does matters least. Without a hash for the unknown address
-    // they are an order of magnitude apart.
-    let [known, unknown] = times.map(|times| times.into_iter().min().unwrap_or_default());
-    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
-    assert!(
-        (0.5..2.0).contains(&ratio),
-        "known {known:?}, unknown {unknown:?}"
-    );
+    panic!("{told}");
 });
 
 fn part(json: Json) -> String {

@@ -58,7 +58,7 @@ fn a_file_that_another_program_locks() {
             let asked = Instant::now();
             caller.get(ENTRIES).await.expect(200);
             assert!(
-                asked.elapsed() < Duration::from_millis(250),
+                asked.elapsed() < Duration::from_millis(1000),
                 "a read waited {:?}",
                 asked.elapsed()
             );
