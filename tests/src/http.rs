@@ -72,7 +72,13 @@ impl Reply {
         for text in ["type", "title", "detail", "code"] {
             assert!(problem[text].is_string(), "no {text}: {all}");
         }
-        problem["code"].as_str().unwrap_or_default().to_owned()
+        let code = problem["code"].as_str().unwrap_or_default();
+        assert_eq!(
+            problem["type"],
+            format!("urn:mainstay:problem:{code}"),
+            "{all}"
+        );
+        code.to_owned()
     }
 
     /// `400 request.bad_id` of a problem, `200` of anything else.

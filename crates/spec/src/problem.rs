@@ -71,6 +71,14 @@ pub struct Entry {
     pub hint: &'static str,
 }
 
+impl Entry {
+    /// `type` of the document (RFC 9457, 3.1.1): a name that stays what it is. It is no address, because a client
+    /// that followed one would trust whoever owns that domain one day; `docs/errors.md` describes the codes.
+    pub fn type_uri(&self) -> String {
+        format!("urn:mainstay:problem:{}", self.name)
+    }
+}
+
 macro_rules! entries {
     ($($code:ident $name:literal $status:literal $title:literal $hint:literal;)*) => {
         /// Every code there is.
@@ -247,10 +255,7 @@ impl Problem {
         let entry = self.code.entry();
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(b"{\"type\":");
-        write_string(
-            &mut out,
-            &format!("https://mainstay.dev/errors#{}", entry.name),
-        );
+        write_string(&mut out, &entry.type_uri());
         out.extend_from_slice(b",\"title\":");
         write_string(&mut out, entry.title);
         out.extend_from_slice(format!(",\"status\":{},\"code\":", entry.status).as_bytes());
@@ -310,5 +315,12 @@ mod tests {
             assert!(names.insert(entry.name), "{} twice", entry.name);
             assert!(entry.name.contains('.') && !entry.hint.is_empty());
         }
+    }
+
+    #[test]
+    fn the_type_is_a_uri_that_claims_no_address() {
+        let document = Problem::not_found().to_json("id");
+        let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+        assert_eq!(document["type"], "urn:mainstay:problem:access.not_found");
     }
 }
