@@ -50,6 +50,14 @@ impl Piece {
         self.count - 1
     }
 
+    /// Adds what the columns from the last guard on become.
+    fn push(&mut self, output: Output, guarded: bool) {
+        self.outputs.push(match guarded {
+            true => Output::When(Box::new(output)),
+            false => output,
+        });
+    }
+
     fn add_with(
         &mut self,
         sql: &mut Sql,
@@ -91,13 +99,13 @@ impl Selects<'_> {
             if let Some(relation) = want.to_one.iter().find(|r| r.field.id == field.id) {
                 self.to_one(sql, relation, want.model, alias, piece)?;
             } else if let Some(foreign) = want.foreign.iter().find(|r| r.field.id == field.id) {
-                piece.add_with(sql, |sql| {
-                    self.visible(sql, want.model, field, &foreign.rule, alias)
-                })?;
-                piece.outputs.push(Output::Splice {
+                let guarded = self.guard(sql, want.model, &foreign.rule, alias, piece)?;
+                piece.add(&format!("{alias}.\"{}\"", field.name));
+                let splice = Output::Splice {
                     key: Key::new(&field.name),
                     ty: field.ty.column(),
-                });
+                };
+                piece.push(splice, guarded);
             } else {
                 self.column(sql, want.model, field, rule, alias, piece)?;
             }
@@ -125,18 +133,34 @@ impl Selects<'_> {
         match rule {
             Rule::Deny => return Ok(()),
             Rule::Allow => piece.outputs.push(Output::Field { key, ty }),
-            Rule::When(expr) => {
-                piece.add_with(sql, |sql| {
-                    sql.push("(");
-                    Conditions::new(self.app, model.id, alias, Eyes::Rule).holds(sql, expr)?;
-                    sql.push(") IS TRUE");
-                    Ok(())
-                })?;
+            Rule::When(_) => {
+                self.guard(sql, model, rule, alias, piece)?;
                 piece.outputs.push(Output::Guarded { key, ty });
             }
         }
         piece.add(&format!("{alias}.\"{}\"", field.name));
         Ok(())
+    }
+
+    /// The column that says whether a record shows a field, where that depends on the record.
+    fn guard(
+        &self,
+        sql: &mut Sql,
+        model: &Model,
+        rule: &Rule,
+        alias: &str,
+        piece: &mut Piece,
+    ) -> Result<bool> {
+        if matches!(rule, Rule::Allow) {
+            return Ok(false);
+        }
+        piece.add_with(sql, |sql| {
+            sql.push("(");
+            Conditions::new(self.app, model.id, alias, Eyes::Rule).rule(sql, rule)?;
+            sql.push(") IS TRUE");
+            Ok(())
+        })?;
+        Ok(true)
     }
 
     /// A column that is null where the caller may not see it.
@@ -194,7 +218,7 @@ impl Selects<'_> {
                     sql.push(" FROM ").table(target).push(" ").push(&inner);
                     sql.push(&part.joins);
                     sql.push(" WHERE ").column(&inner, "id").push(" = ");
-                    self.visible(sql, from, relation.field, &relation.rule, alias)?;
+                    sql.column(alias, &relation.field.name);
                     self.readable(sql, target, &inner)
                 });
                 done?;
@@ -202,6 +226,7 @@ impl Selects<'_> {
                     " LEFT JOIN LATERAL (SELECT {}{from_where}) {outer} ON TRUE",
                     part.list
                 ));
+                let guarded = self.guard(sql, from, &relation.rule, alias, piece)?;
                 for n in 0..part.count {
                     piece.add(&format!("{outer}.c{n}"));
                 }
@@ -209,17 +234,17 @@ impl Selects<'_> {
                     columns: part.outputs,
                     capture: Capture::Every,
                 };
-                piece.outputs.push(Output::Nested(Box::new(Nested {
+                let nested = Output::Nested(Box::new(Nested {
                     key,
                     many: None,
                     part: Part::Inline(shape),
-                })));
+                }));
+                piece.push(nested, guarded);
             }
             Dialect::Sqlite => {
-                let parent = piece.add_with(sql, |sql| {
-                    self.visible(sql, from, relation.field, &relation.rule, alias)
-                })?;
+                let parent = piece.add(&format!("{alias}.\"{}\"", relation.field.name));
                 piece.outputs.push(Output::Unused);
+                let guarded = self.guard(sql, from, &relation.rule, alias, piece)?;
                 let mut inside = Sql::new(sql.dialect);
                 let part = self.nested(&mut inside, &relation.want, &inner)?;
                 let mut binds: Vec<Bind> = Vec::new();
@@ -240,11 +265,12 @@ impl Selects<'_> {
                     capture: Capture::Every,
                 };
                 let part = Part::Statement { text, binds, shape };
-                piece.outputs.push(Output::Nested(Box::new(Nested {
+                let nested = Output::Nested(Box::new(Nested {
                     key,
                     many: None,
                     part,
-                })));
+                }));
+                piece.push(nested, guarded);
             }
         }
         Ok(())
@@ -383,6 +409,7 @@ fn is_flat(output: &Output) -> bool {
             Part::Inline(shape) => shape.columns.iter().all(is_flat),
             _ => false,
         },
+        Output::When(inner) => is_flat(inner),
         _ => true,
     }
 }

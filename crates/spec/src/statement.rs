@@ -58,6 +58,9 @@ pub enum Output {
     Splice { key: Key, ty: ColumnType },
     /// Records of a relation.
     Nested(Box<Nested>),
+    /// A column with a condition, then what the other output has: written where the condition is true, key and
+    /// all left out otherwise. For a [`Output::Splice`] or [`Output::Nested`].
+    When(Box<Output>),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -59,6 +59,7 @@ fn output_width(output: &Output) -> usize {
         | Output::Members
         | Output::Splice { .. } => 1,
         Output::Guarded { .. } => 2,
+        Output::When(inner) => 1 + output_width(inner),
         Output::Nested(nested) => match &nested.part {
             Part::Inline(shape) | Part::Arrays(shape) => 1 + width(&shape.columns),
             Part::Records(_) => 1,
@@ -70,23 +71,25 @@ fn output_width(output: &Output) -> usize {
 
 /// How many slots a shape has for records of other modules, depth first.
 fn slots(columns: &[Output]) -> usize {
-    columns
-        .iter()
-        .map(|output| match output {
-            Output::Splice { .. } => 1,
-            Output::Nested(nested) => match &nested.part {
-                Part::Inline(shape)
-                | Part::Arrays(shape)
-                | Part::Records(shape)
-                | Part::Statement { shape, .. } => slots(&shape.columns),
-            },
-            Output::Field { .. }
-            | Output::Guarded { .. }
-            | Output::Captured { .. }
-            | Output::Unused
-            | Output::Members => 0,
-        })
-        .sum()
+    columns.iter().map(output_slots).sum()
+}
+
+fn output_slots(output: &Output) -> usize {
+    match output {
+        Output::Splice { .. } => 1,
+        Output::Nested(nested) => match &nested.part {
+            Part::Inline(shape)
+            | Part::Arrays(shape)
+            | Part::Records(shape)
+            | Part::Statement { shape, .. } => slots(&shape.columns),
+        },
+        Output::When(inner) => output_slots(inner),
+        Output::Field { .. }
+        | Output::Guarded { .. }
+        | Output::Captured { .. }
+        | Output::Unused
+        | Output::Members => 0,
+    }
 }
 
 /// Writes rows into the answer's body, up to `emit` of them.
@@ -142,6 +145,11 @@ pub(super) fn captured(rows: &[Row], shape: &Shape) -> Result<Vec<Value>> {
     Ok(out)
 }
 
+/// A condition that is null does not hold.
+fn holds(raw: Option<&[u8]>) -> Result<bool> {
+    Ok(raw.map(cell::boolean).transpose()? == Some(true))
+}
+
 struct Record<'a> {
     body: &'a mut Vec<u8>,
     splices: &'a mut Vec<Splice>,
@@ -160,14 +168,25 @@ impl Record<'_> {
         self.body.push(b'{');
         let start = self.body.len();
         for output in columns {
+            let output = match output {
+                Output::When(inner) => {
+                    if !holds(cells.cell(at)?)? {
+                        at += output_width(output);
+                        slot += output_slots(inner);
+                        continue;
+                    }
+                    at += 1;
+                    inner
+                }
+                output => output,
+            };
             match output {
                 Output::Field { key, ty } => {
                     self.key(start, key.as_bytes());
                     cell::write(self.body, *ty, cells.cell(at)?)?;
                 }
                 Output::Guarded { key, ty } => {
-                    // A condition that is null does not hold.
-                    if cells.cell(at)?.map(cell::boolean).transpose()? == Some(true) {
+                    if holds(cells.cell(at)?)? {
                         self.key(start, key.as_bytes());
                         cell::write(self.body, *ty, cells.cell(at + 1)?)?;
                     }
@@ -194,6 +213,9 @@ impl Record<'_> {
                 Output::Nested(nested) => {
                     self.key(start, nested.key.as_bytes());
                     slot += self.nested(nested, cells, at, slot)?;
+                }
+                Output::When(_) => {
+                    return Err(Malformed("a condition does not hold another one"));
                 }
             }
             at += output_width(output);

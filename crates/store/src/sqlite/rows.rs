@@ -22,10 +22,10 @@ pub fn read(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Re
 }
 
 fn has_nested(shape: &Shape) -> bool {
-    shape
-        .columns
-        .iter()
-        .any(|output| matches!(output, Output::Nested(_)))
+    shape.columns.iter().any(|output| match output {
+        Output::When(inner) => matches!(**inner, Output::Nested(_)),
+        output => matches!(output, Output::Nested(_)),
+    })
 }
 
 fn run(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Result<Rows> {
@@ -65,6 +65,11 @@ fn run(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Result<
     Ok(out)
 }
 
+/// A condition that is null does not hold.
+fn is_true(value: ValueRef<'_>) -> bool {
+    matches!(value, ValueRef::Integer(v) if v != 0)
+}
+
 /// A prepared statement and those nested in it, in the order of their shape.
 struct Level<'conn> {
     own: CachedStatement<'conn>,
@@ -79,6 +84,10 @@ impl<'conn> Level<'conn> {
         let mut nested = Vec::new();
         let mut slots = 0;
         for output in &shape.columns {
+            let output = match output {
+                Output::When(inner) => inner,
+                output => output,
+            };
             match output {
                 Output::Splice { .. } => slots += 1,
                 Output::Nested(inner) => match &inner.part {
@@ -132,6 +141,10 @@ impl<'row> Record<'row, '_> {
             }
         };
         for output in &shape.columns {
+            let (output, shown) = match output {
+                Output::When(inner) => (&**inner, is_true(self.next()?)),
+                output => (output, true),
+            };
             match output {
                 Output::Field { key, ty } => {
                     let value = self.next()?;
@@ -140,7 +153,7 @@ impl<'row> Record<'row, '_> {
                     encode::write(&mut out.body, *ty, value);
                 }
                 Output::Guarded { key, ty } => {
-                    let shown = matches!(self.next()?, ValueRef::Integer(v) if v != 0);
+                    let shown = is_true(self.next()?);
                     let value = self.next()?;
                     if shown {
                         comma(&mut out.body);
@@ -167,25 +180,31 @@ impl<'row> Record<'row, '_> {
                 }
                 Output::Splice { key, ty } => {
                     let id = encode::decode(*ty, self.next()?);
-                    comma(&mut out.body);
-                    out.body.extend_from_slice(key.as_bytes());
-                    if id.is_null() {
-                        out.body.extend_from_slice(b"null");
-                    } else {
-                        out.splices.push(Splice {
-                            at: out.body.len(),
-                            slot: self.slot,
-                            id,
-                        });
+                    if shown {
+                        comma(&mut out.body);
+                        out.body.extend_from_slice(key.as_bytes());
+                        if id.is_null() {
+                            out.body.extend_from_slice(b"null");
+                        } else {
+                            out.splices.push(Splice {
+                                at: out.body.len(),
+                                slot: self.slot,
+                                id,
+                            });
+                        }
                     }
                     self.slot += 1;
                 }
                 Output::Nested(inner) => {
                     let level = nested.next().ok_or(rusqlite::Error::InvalidQuery)?;
-                    comma(&mut out.body);
-                    self.relation(inner, level, out)?;
+                    if shown {
+                        comma(&mut out.body);
+                        self.relation(inner, level, out)?;
+                    }
                     self.slot += level.slots;
                 }
+                // A condition does not hold another one.
+                Output::When(_) => return Err(rusqlite::Error::InvalidQuery),
             }
         }
         out.body.push(b'}');
@@ -264,6 +283,7 @@ pub fn captured(row: &Row<'_>, shape: &Shape, into: &mut Vec<Value>) -> rusqlite
             }
             Output::Guarded { .. } => column += 2,
             Output::Nested(_) => {}
+            Output::When(inner) => column += 1 + usize::from(!matches!(**inner, Output::Nested(_))),
             _ => column += 1,
         }
     }
