@@ -2,6 +2,7 @@
 
 use crate::edge::Edge;
 use crate::guard::{Guarded, Vital};
+use crate::refusal;
 use crate::service::Service;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -11,6 +12,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -28,7 +30,7 @@ pub enum Stage {
 
 /// How a connection of HTTP/2 begins (RFC 9113, 3.4), as far as no method of HTTP/1 does.
 const PREFACE: &[u8] = b"PRI ";
-/// A head that does not fit is answered by hyper, without a body; a smaller one that is too large by the edge.
+/// A head that does not fit is refused as it comes; a smaller one that is too large by the edge.
 const HEAD_BUFFER: usize = 64 * 1024;
 
 /// Serves a connection to its end. What goes wrong on it is the client's to see.
@@ -39,8 +41,15 @@ pub async fn run<S: Service>(
     stage: watch::Receiver<Stage>,
 ) {
     let vital = Arc::new(Vital::new(edge.options()));
-    let Some(is_http2) = speaks_http2(&socket, &vital, stage.clone()).await else {
-        return;
+    let is_http2 = match speaks_http2(&socket, &vital, stage.clone()).await {
+        Sniffed::Http1 => false,
+        Sniffed::Http2 => true,
+        Sniffed::Slow => {
+            let problem = refusal::slow(edge.options());
+            let took = edge.options().head_time;
+            return refusal::answer(socket, problem, &edge, took).await;
+        }
+        Sniffed::Nothing => return,
     };
     let io = Guarded::new(socket, Arc::clone(&vital), !is_http2);
     let service = service_fn(|request| {
@@ -54,23 +63,54 @@ pub async fn run<S: Service>(
             .max_concurrent_streams(128)
             .keep_alive_interval(Some(Duration::from_secs(20)))
             .serve_connection(io, service);
+        let connection = pin!(connection);
         drive(connection, &vital, &edge, stage, |c| c.graceful_shutdown()).await;
     } else {
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .max_buf_size(HEAD_BUFFER)
             .serve_connection(io, service);
-        drive(connection, &vital, &edge, stage, |c| c.graceful_shutdown()).await;
+        let pinned = Pin::new(&mut connection);
+        let end = drive(pinned, &vital, &edge, stage, |c| c.graceful_shutdown()).await;
+        let problem = match (end, vital.refused()) {
+            (End::Failed(error), Some(status)) => {
+                refusal::unreadable(status, &error, edge.options())
+            }
+            (End::Slow, None) if vital.waits_for_head() => refusal::slow(edge.options()),
+            (End::Done | End::Failed(_) | End::Slow, _) => return,
+        };
+        let socket = connection.into_parts().io.into_socket();
+        let took = vital.head_took(Instant::now());
+        refusal::answer(socket, problem, &edge, took).await;
+    }
+}
+
+/// How a connection ended.
+enum End {
+    Done,
+    Failed(hyper::Error),
+    /// Its client let a time run out.
+    Slow,
+}
+
+impl End {
+    fn of(result: hyper::Result<()>) -> End {
+        match result {
+            Ok(()) => End::Done,
+            Err(error) => {
+                tracing::debug!(%error, "a connection ended early");
+                End::Failed(error)
+            }
+        }
     }
 }
 
 async fn drive<C: Future<Output = hyper::Result<()>>, S: Service>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     vital: &Vital,
     edge: &Edge<S>,
     mut stage: watch::Receiver<Stage>,
     stop: impl Fn(Pin<&mut C>),
-) {
-    let mut connection = pin!(connection);
+) -> End {
     let mut told = pin!(async move {
         let _ = stage.wait_for(|s| *s >= Stage::Draining).await;
         stage
@@ -81,26 +121,28 @@ async fn drive<C: Future<Output = hyper::Result<()>>, S: Service>(
     // Until it is time to finish.
     let ended = poll_fn(|cx| {
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            note(result);
-            return Poll::Ready(true);
+            return Poll::Ready(Some(End::of(result)));
         }
         if overdue(look.as_mut(), vital, cx) {
-            return Poll::Ready(true);
+            return Poll::Ready(Some(End::Slow));
         }
         // Polled once to be woken, and then only when there is something to hear: it takes a lock.
         if (!listening || edge.is_draining())
             && let Poll::Ready(stage) = told.as_mut().poll(cx)
         {
             rest = Some(stage);
-            return Poll::Ready(false);
+            return Poll::Ready(None);
         }
         listening = true;
         Poll::Pending
     })
     .await;
+    if let Some(end) = ended {
+        return end;
+    }
     // hyper would wait for a first request that may never come.
-    if ended || vital.is_untouched() {
-        return;
+    if vital.is_untouched() {
+        return End::Done;
     }
     stop(connection.as_mut());
     let mut over = pin!(async move {
@@ -110,15 +152,14 @@ async fn drive<C: Future<Output = hyper::Result<()>>, S: Service>(
     });
     poll_fn(|cx| {
         if let Poll::Ready(result) = connection.as_mut().poll(cx) {
-            note(result);
-            return Poll::Ready(());
+            return Poll::Ready(End::of(result));
         }
         if overdue(look.as_mut(), vital, cx) {
-            return Poll::Ready(());
+            return Poll::Ready(End::Slow);
         }
-        over.as_mut().poll(cx)
+        over.as_mut().poll(cx).map(|()| End::Done)
     })
-    .await;
+    .await
 }
 
 fn overdue(
@@ -137,31 +178,35 @@ fn overdue(
     false
 }
 
-fn note(result: hyper::Result<()>) {
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended early");
-    }
+/// What the first bytes say.
+enum Sniffed {
+    Http1,
+    Http2,
+    /// Something began, and did not come so far that it can be told what.
+    Slow,
+    Nothing,
 }
 
-/// Looks at the first bytes without taking them. None when nothing comes.
+/// Looks at the first bytes without taking them.
 async fn speaks_http2(
     socket: &TcpStream,
     vital: &Vital,
     mut stage: watch::Receiver<Stage>,
-) -> Option<bool> {
+) -> Sniffed {
+    let begun = AtomicBool::new(false);
     let sniff = async {
         let mut first = [0; PREFACE.len()];
         loop {
-            let seen = socket.peek(&mut first).await.ok()?;
-            if seen == 0 {
-                return None;
-            }
+            let Ok(seen @ 1..) = socket.peek(&mut first).await else {
+                return Sniffed::Nothing;
+            };
             if first[..seen] != PREFACE[..seen] {
-                return Some(false);
+                return Sniffed::Http1;
             }
             if seen == PREFACE.len() {
-                return Some(true);
+                return Sniffed::Http2;
             }
+            begun.store(true, Relaxed);
             // A piece of the preface, or of POST, PUT, PATCH: the socket stays readable, so it is not waited for.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -177,7 +222,7 @@ async fn speaks_http2(
     tokio::select! {
         biased;
         seen = sniff => seen,
-        () = bounded => None,
-        _ = stage.wait_for(|s| *s >= Stage::Draining) => None,
+        () = bounded => if begun.load(Relaxed) { Sniffed::Slow } else { Sniffed::Nothing },
+        _ = stage.wait_for(|s| *s >= Stage::Draining) => Sniffed::Nothing,
     }
 }

@@ -4,12 +4,13 @@
 //! on small requests that was dearer than all else the edge does. Here the socket's wrapper and the edge write
 //! down what the connection is doing and until when it may, and one coarse timer per connection looks at it.
 
+use crate::request_id::X_REQUEST_ID;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -38,6 +39,8 @@ pub struct Vital {
     /// Milliseconds after `born`.
     read_until: AtomicU64,
     write_until: AtomicU64,
+    /// The status of hyper's own answer to a request that it cannot read; zero without one.
+    refused: AtomicU16,
 }
 
 impl Vital {
@@ -52,6 +55,7 @@ impl Vital {
             seen: AtomicU32::new(0),
             read_until: AtomicU64::new(NEVER),
             write_until: AtomicU64::new(NEVER),
+            refused: AtomicU16::new(0),
         };
         // Who connects wants something: the first head has no idle time before it.
         vital
@@ -78,6 +82,26 @@ impl Vital {
     /// Whether there was never a request, nor a byte of one.
     pub fn is_untouched(&self) -> bool {
         self.seen.load(Relaxed) == 0 && self.phase.load(Relaxed) == IDLE
+    }
+
+    /// How long the head that has begun has been coming.
+    pub fn head_took(&self, now: Instant) -> Duration {
+        let until = self.read_until.load(Relaxed);
+        if self.phase.load(Relaxed) != HEAD || until == NEVER {
+            return Duration::ZERO;
+        }
+        let end = self.born + Duration::from_millis(until);
+        (now + self.head_time).saturating_duration_since(end)
+    }
+
+    /// Whether a head has begun, and everything before it is answered and taken.
+    pub fn waits_for_head(&self) -> bool {
+        self.phase.load(Relaxed) == HEAD && self.write_until.load(Relaxed) == NEVER
+    }
+
+    /// The status with which hyper refused a request, where its answer was kept from the socket.
+    pub fn refused(&self) -> Option<u16> {
+        Some(self.refused.load(Relaxed)).filter(|status| *status != 0)
     }
 
     pub fn request_begins(&self) {
@@ -135,6 +159,23 @@ impl Guarded {
         }
     }
 
+    pub fn into_socket(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    /// Whether these bytes, which are about to be written, are hyper's own answer; then they are not to be written.
+    fn refuses(&self, bytes: &[u8]) -> bool {
+        let status = if self.watch_heads && self.vital.busy.load(Relaxed) == 0 {
+            own_answer(bytes)
+        } else {
+            None
+        };
+        if let Some(status) = status {
+            self.vital.refused.store(status, Relaxed);
+        }
+        status.is_some()
+    }
+
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Pending => self.vital.write_stalls(),
@@ -164,6 +205,9 @@ impl Write for Guarded {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.refuses(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.wrote(result)
     }
@@ -173,6 +217,11 @@ impl Write for Guarded {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [bytes] = parts
+            && self.refuses(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let result = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
         self.wrote(result)
     }
@@ -186,6 +235,49 @@ impl Write for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // There is an answer to come.
+        if self.vital.refused().is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+/// The status of a whole answer that did not cross the edge, which marks each of its own with the request's id.
+///
+/// Only hyper itself makes such answers, and only to a request that it cannot parse, which ends the connection. One
+/// that shares its write with the end of an earlier answer, whose client is slow to take it, is not found here and
+/// goes out as hyper made it.
+fn own_answer(bytes: &[u8]) -> Option<u16> {
+    let rest = bytes.strip_prefix(b"HTTP/1.1 4")?;
+    let name = X_REQUEST_ID;
+    let mark = name.as_str().as_bytes();
+    if !bytes.ends_with(b"\r\n\r\n") || rest.windows(mark.len()).any(|part| part == mark) {
+        return None;
+    }
+    let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+    Some(400 + digits.parse::<u16>().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_answer_without_an_id_is_hypers_own() {
+        for (text, status) in [
+            (
+                "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n",
+                Some(400),
+            ),
+            ("HTTP/1.1 431 Too Large\r\n\r\n", Some(431)),
+            ("HTTP/1.1 400 Bad Request\r\nx-request-id: a\r\n\r\n", None),
+            ("HTTP/1.1 200 OK\r\n\r\n", None),
+            ("HTTP/1.1 400 Bad Request\r\n", None),
+            ("HTTP/1.1 4", None),
+            ("", None),
+        ] {
+            assert_eq!(own_answer(text.as_bytes()), status, "{text:?}");
+        }
     }
 }

@@ -23,6 +23,7 @@ mod metrics;
 mod options;
 mod probes;
 mod problem;
+mod refusal;
 mod request_id;
 mod serve;
 mod service;

@@ -37,6 +37,9 @@ pub struct Answered {
 
 /// The seam of the edge. Its futures are never boxed: this is on the path of every request.
 pub trait Service: Send + Sync + 'static {
+    /// A thread of [`crate::Threads::Own`] begins: called on it, inside its runtime, before its first request.
+    fn thread_begins(&self) {}
+
     /// Who an access token (`Authorization: Bearer …`) stands for.
     fn authenticate(&self, bearer: &str)
     -> impl Future<Output = Result<Principal, Problem>> + Send;

@@ -93,6 +93,7 @@ fn start<S: Service>(
         .name(format!("serve-{at}"))
         .spawn(move || {
             runtime.block_on(async {
+                edge.service().thread_begins();
                 while let Some(Dealt {
                     socket,
                     peer,

@@ -6,3 +6,4 @@ mod http2;
 mod requests;
 mod shutdown;
 mod subject;
+mod unreadable;

@@ -64,6 +64,11 @@ impl Service for Echo {
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
             "/stuck" => std::future::pending().await,
             "/big" => return answered(Bytes::from(vec![b'x'; 32 << 20]), None, None),
+            "/bare/400" => {
+                let mut answered = answered(Bytes::new(), None, None);
+                *answered.response.status_mut() = http::StatusCode::BAD_REQUEST;
+                return answered;
+            }
             "/cause" => {
                 return answered(
                     Bytes::new(),
