@@ -1,7 +1,7 @@
 //! Create. Types, then the rule, then checks; the record, its row of the log and private rows commit together.
 
 use crate::answer::{Answer, Outcome};
-use crate::execute::{Run, unsupported};
+use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
 use crate::fault::problem_of;
 use crate::input::{self, Input};
 use crate::judge::{Judge, all_of, traverses};
@@ -11,7 +11,7 @@ use plan::operation::{Create, Select};
 use plan::write::Logged;
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{Code, FieldError, FieldId, KeyKind, ModelId, Problem, Rule, Value};
+use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value};
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
@@ -50,7 +50,11 @@ impl Run<'_> {
         draft.steps.extend(private);
         self.planned(start);
         let start = Instant::now();
-        let written = self.engine.store.write(draft.steps, self.deadline).await;
+        let written = if draft.record.id().is_null() {
+            self.write_drawing(model, draft.steps).await
+        } else {
+            self.engine.store.write(draft.steps, self.deadline).await
+        };
         self.stored(start);
         let captured = match written {
             Ok(Written::Done(captured)) => captured,
@@ -62,6 +66,23 @@ impl Run<'_> {
         }
         self.show(&judge, &draft.record, &create.select, Outcome::Created)
             .await
+    }
+
+    /// Writes a record whose key the store draws. One that somebody gave between the draw and the write is
+    /// drawn again: only who names a key can be told that it is taken.
+    async fn write_drawing(&self, model: &Model, steps: Vec<Step>) -> store::Result<Written> {
+        let taken = StoreError::Unique {
+            table: model.full_name(),
+            columns: vec!["id".to_owned()],
+        };
+        for attempt in 0..ATTEMPTS {
+            let written = self.engine.store.write(steps.clone(), self.deadline).await;
+            match written {
+                Err(error) if error == taken => tokio::time::sleep(backoff(attempt)).await,
+                written => return written,
+            }
+        }
+        Err(StoreError::Contended)
     }
 
     /// The written record as its writer sees it; nothing, if they may not.

@@ -12,6 +12,9 @@ use spec::{Dialect, FieldId, KeyKind, Model, Rule, Value};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
+/// The class of advisory locks that sequences are moved under: "main" in ASCII.
+const KEYS_LOCK: i32 = 0x6d61_696e;
+
 /// What the change log says of a write, beside what the model says.
 #[derive(Debug, Clone, Default)]
 pub struct Logged {
@@ -55,7 +58,8 @@ impl Kind {
 }
 
 impl Planner<'_> {
-    /// The first step returns the key where the store assigns it.
+    /// The first step returns the key where the store assigns it. Where it is given although the store would
+    /// assign it, keys that are assigned later go on behind it.
     pub fn create(
         &self,
         model: &Model,
@@ -110,7 +114,11 @@ impl Planner<'_> {
                 ty: ColumnType::Int,
             });
         }
-        let mut steps = vec![step(sql, columns, Expect::One)];
+        let mut steps = Vec::with_capacity(2);
+        if model.key == KeyKind::Int && !assigned && self.dialect == Dialect::Postgres {
+            steps.push(self.advance(model, record.values[0].clone()));
+        }
+        steps.push(step(sql, columns, Expect::One));
         if model.changes && !logged {
             let id = if assigned {
                 LogId::Inserted
@@ -120,6 +128,24 @@ impl Planner<'_> {
             steps.push(self.log_step(model, Kind::Create, 1, log, id));
         }
         Ok(steps)
+    }
+
+    /// Moves the sequence behind assigned keys to a given one, before that is there for others to meet.
+    /// Reading and setting it are two things, so they have a lock around them; it ends with the transaction.
+    /// (SQLite goes on behind the highest key by itself.)
+    fn advance(&self, model: &Model, given: Value) -> Step {
+        let mut sql = Sql::new(self.dialect);
+        let mut table = Sql::new(self.dialect);
+        table.table(model);
+        sql.push("WITH s AS MATERIALIZED (SELECT pg_get_serial_sequence(");
+        sql.bind(Value::text(&table.text), ColumnType::Text);
+        sql.push(", 'id') AS name), k AS MATERIALIZED (SELECT name, pg_advisory_xact_lock(");
+        sql.number(KEYS_LOCK)
+            .push(", hashtext(name)) FROM s) SELECT setval(name::regclass, ");
+        sql.bind(given.clone(), ColumnType::Int);
+        sql.push(") FROM k WHERE coalesce(pg_sequence_last_value(name::regclass), 0) < ");
+        sql.bind(given, ColumnType::Int);
+        step(sql, vec![Output::Unused], Expect::Any)
     }
 
     /// `$1, $2…`, or `$1 AS "name", …` for a row that rules can name.

@@ -19,6 +19,14 @@ create = "true"
 update = "true"
 delete = "true"
 
+[models.tickets]
+id = "int"
+[models.tickets.fields]
+note = { type = "string", optional = true }
+[models.tickets.access]
+read = "true"
+create = "true"
+
 [models.names.fields]
 name = { type = "string", unique = true }
 [models.names.access]
@@ -228,4 +236,43 @@ each_store!(an_upsert_makes_one_record, APP, async |fx| {
         fx.list(&user(1), M, Query::new().count()).await.ok()["count"],
         1
     );
+});
+
+// Keys are given, from the highest down and up again, just where others are drawn.
+each_store!(a_drawn_key_never_meets_a_given_one, APP, async |fx| {
+    const DRAWS: usize = 60;
+    let model = fx.model("m.tickets").id;
+    let create = move |body: serde_json::Value| {
+        plan::operation::Operation::Create(plan::operation::Create {
+            model,
+            body: bytes::Bytes::from(body.to_string()),
+            select: plan::operation::Select::default(),
+        })
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for given in (1..=30).rev().chain(31..=60) {
+        let engine = Arc::clone(&fx.engine);
+        tasks.spawn(async move {
+            let result = engine
+                .execute(&system(), create(json!({"id": given})))
+                .await
+                .result;
+            let reply = Reply(result);
+            if reply.word() != "record" {
+                assert_eq!(reply.errors(), ["/id duplicate"], "drawn before");
+            }
+            None
+        });
+    }
+    for _ in 0..DRAWS {
+        let engine = Arc::clone(&fx.engine);
+        tasks.spawn(async move { run(&engine, create(json!({}))).await.ok()["id"].as_i64() });
+    }
+    let mut drawn = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        drawn.extend(task.expect("a task"));
+    }
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), DRAWS, "each its own");
 });

@@ -438,3 +438,29 @@ each_store!(a_key_is_of_its_models_kind, APP, async |fx| {
         ["/id type"]
     );
 });
+
+each_store!(assigned_keys_go_on_behind_given_ones, APP, async |fx| {
+    const N: &str = "t.numbered";
+    let given = async |n: i64| {
+        let made = fx.create(&system(), N, json!({"id": n})).await.ok();
+        assert_eq!(made["id"], n);
+    };
+    let assigned = async || fx.create(&user(1), N, json!({})).await.ok()["id"].clone();
+    given(1).await;
+    assert_eq!(assigned().await, 2);
+    for n in [5, 4, 3, -7] {
+        given(n).await;
+    }
+    assert_eq!(assigned().await, 6, "behind the highest, whenever it came");
+    // By PUT, which only the system may do to an assigned key.
+    fx.replace(&system(), N, "9", json!({})).await.ok();
+    assert_eq!(assigned().await, 10);
+    // Given and assigned ones among each other in one import.
+    let lines = [json!({"id": 20}), json!({}), json!({"id": 22}), json!({})];
+    fx.import(N, &lines).await;
+    assert_eq!(assigned().await, 24);
+    // One that was not written leaves nothing to collide with, nor does one that is there already.
+    let twice = fx.create(&system(), N, json!({"id": 24})).await;
+    assert_eq!(twice.errors(), ["/id duplicate"]);
+    assert_eq!(assigned().await, 25);
+});
