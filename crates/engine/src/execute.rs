@@ -8,7 +8,7 @@ use plan::operation::Operation;
 use plan::read::Planner;
 use plan::resolve::Resolver;
 use spec::statement::Step;
-use spec::{App, Model, Principal, Problem, Value};
+use spec::{App, Code, Model, Principal, Problem, Value};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::Store;
@@ -109,7 +109,7 @@ impl Engine {
             }
             Some((companion, model, id))
         });
-        let result = match operation {
+        let mut result = match operation {
             Operation::List(list) => run.list(list).await,
             Operation::One(one) => run.one(one).await,
             Operation::Create(create) => run.create(create, private).await,
@@ -117,6 +117,13 @@ impl Engine {
             Operation::Replace(replace) => run.replace(replace, private).await,
             Operation::Delete(delete) => run.delete(delete, private).await,
         };
+        // A store knows of a deadline, not which setting it comes from.
+        if let Err(problem) = &mut result
+            && problem.code == Code::QueryTimeout
+        {
+            let time = app.settings.limits.query_time.as_millis() as u64;
+            problem.limit = Some(("limits.query_time", time));
+        }
         if let (Ok(_), Some((companion, model, id))) = (&result, touched) {
             companion.written(model, &id);
         }

@@ -22,7 +22,8 @@ pub async fn collect(body: Incoming, limit: u64, time: Duration) -> Result<Bytes
         Err(_) => Err(Problem::new(
             Code::RequestTimeout,
             format!("The body did not arrive within {} s.", time.as_secs_f32()),
-        )),
+        )
+        .limited("limits.body_time", time.as_millis() as u64)),
     }
 }
 

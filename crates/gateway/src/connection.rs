@@ -2,6 +2,7 @@
 
 use crate::edge::Edge;
 use crate::guard::{Guarded, Vital};
+use crate::options::Options;
 use crate::refusal;
 use crate::service::Service;
 use hyper::server::conn::{http1, http2};
@@ -30,8 +31,12 @@ pub enum Stage {
 
 /// How a connection of HTTP/2 begins (RFC 9113, 3.4), as far as no method of HTTP/1 does.
 const PREFACE: &[u8] = b"PRI ";
-/// A head that does not fit is refused as it comes; a smaller one that is too large by the edge.
-const HEAD_BUFFER: usize = 64 * 1024;
+
+/// A head that does not fit is refused as it comes; a smaller one that is too large by the edge, which can say what
+/// is. So there is room for what is allowed and for what HTTP puts between it.
+fn head_buffer(options: &Options) -> usize {
+    (2 * (options.address + options.headers)).max(64 * 1024)
+}
 
 /// Serves a connection to its end. What goes wrong on it is the client's to see.
 pub async fn run<S: Service>(
@@ -59,7 +64,7 @@ pub async fn run<S: Service>(
     if is_http2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .max_header_list_size(HEAD_BUFFER as u32)
+            .max_header_list_size(head_buffer(edge.options()) as u32)
             .max_concurrent_streams(128)
             .keep_alive_interval(Some(Duration::from_secs(20)))
             .serve_connection(io, service);
@@ -67,7 +72,7 @@ pub async fn run<S: Service>(
         drive(connection, &vital, &edge, stage, |c| c.graceful_shutdown()).await;
     } else {
         let mut connection = http1::Builder::new()
-            .max_buf_size(HEAD_BUFFER)
+            .max_buf_size(head_buffer(edge.options()))
             .serve_connection(io, service);
         let pinned = Pin::new(&mut connection);
         let end = drive(pinned, &vital, &edge, stage, |c| c.graceful_shutdown()).await;

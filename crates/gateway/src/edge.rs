@@ -169,7 +169,7 @@ impl<S: Service> Edge<S> {
                 Code::QueryTooLong,
                 format!("The address has {address} bytes; {most} are allowed."),
             )
-            .limited("address", most as u64));
+            .limited("limits.address", most as u64));
         }
         let headers: usize = parts
             .headers
@@ -182,7 +182,7 @@ impl<S: Service> Edge<S> {
                 Code::HeaderTooLarge,
                 format!("The headers have {headers} bytes; {most} are allowed."),
             )
-            .limited("headers", most as u64));
+            .limited("limits.headers", most as u64));
         }
         Ok(())
     }

@@ -152,6 +152,11 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, String)> {
         ("limits.body", s.limits.body.to_string()),
         ("limits.json_depth", s.limits.json_depth.to_string()),
         ("limits.query_time", time(s.limits.query_time)),
+        ("limits.address", s.limits.address.to_string()),
+        ("limits.query", s.limits.query.to_string()),
+        ("limits.headers", s.limits.headers.to_string()),
+        ("limits.head_time", time(s.limits.head_time)),
+        ("limits.body_time", time(s.limits.body_time)),
         ("changes.keep", time(s.changes.keep)),
     ]
 }

@@ -96,6 +96,10 @@ impl Server {
                 // The connections are driven by the runtime: a hop to its threads for each query costs more.
                 Dialect::Postgres => Threads::Shared,
             },
+            address: app.settings.limits.address as usize,
+            headers: app.settings.limits.headers as usize,
+            head_time: app.settings.limits.head_time,
+            body_time: app.settings.limits.body_time,
             drain: app.settings.server.drain,
             ..Options::default()
         };

@@ -103,14 +103,14 @@ entries! {
     BadId "request.bad_id" 400 "The id is not one of this model's kind" "Ids are UUIDs unless the model says otherwise.";
     BadPrecondition "request.bad_precondition" 400 "The If-Match or If-None-Match header is not valid" "Send the ETag as it was answered, quotes included.";
     BodyTooLarge "limit.body" 413 "The body is too large" "Send less, or raise limits.body in mainstay.toml.";
-    HeaderTooLarge "limit.headers" 431 "The headers are too large" "Send fewer or shorter headers.";
-    QueryTooLong "limit.query" 414 "The address is too long" "Send a shorter query string.";
+    HeaderTooLarge "limit.headers" 431 "The headers are too large" "Send fewer or shorter headers, or raise limits.headers in mainstay.toml.";
+    QueryTooLong "limit.query" 414 "The address is too long" "Send a shorter query string, or raise limits.query and limits.address in mainstay.toml.";
     PageTooLarge "limit.page" 400 "The page is too large" "Ask for fewer records and follow next_cursor, or raise limits.page in mainstay.toml.";
     ExpandTooDeep "limit.expand" 400 "Too many or too deep relations to expand" "Expand fewer relations, or raise limits.expand_depth in mainstay.toml.";
     FilterTooLarge "limit.filter" 400 "The filter is too large or too deep" "Simplify the filter, or raise limits.filter in mainstay.toml.";
     QueryTimeout "limit.query_time" 503 "The query took too long" "Narrow the filter or declare an index for it; limits.query_time in mainstay.toml is the bound.";
     Overloaded "limit.overloaded" 503 "The server is at its limit" "Try again after Retry-After seconds.";
-    RequestTimeout "limit.request_time" 408 "The request did not arrive in time" "Send the request faster.";
+    RequestTimeout "limit.request_time" 408 "The request did not arrive in time" "Send the request faster, or raise limits.head_time or limits.body_time in mainstay.toml.";
     Unauthenticated "auth.required" 401 "Sign in first" "Send Authorization: Bearer with an access token from /api/auth/login.";
     BadCredentials "auth.bad_credentials" 401 "The email or the password is wrong" "Check both; the answer is the same for unknown addresses.";
     BadToken "auth.bad_token" 401 "The access token is not valid" "Refresh it at /api/auth/refresh or sign in again.";
@@ -183,7 +183,7 @@ pub struct Problem {
     /// For the log only.
     pub cause: Option<String>,
     pub retry_after: Option<Duration>,
-    /// The bound that was met: its name in `mainstay.toml` and its value.
+    /// The bound that was met: its name in `mainstay.toml` and its value; of a time, in milliseconds.
     pub limit: Option<(&'static str, u64)>,
 }
 

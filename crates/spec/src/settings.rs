@@ -70,6 +70,16 @@ pub struct Limits {
     /// Nesting of a JSON body.
     pub json_depth: u32,
     pub query_time: Duration,
+    /// Bytes of an address: path and query.
+    pub address: u32,
+    /// Bytes of all headers, names and values.
+    pub headers: u32,
+    /// Bytes of a query string.
+    pub query: u32,
+    /// From the first byte of a request to the end of its head.
+    pub head_time: Duration,
+    /// From the end of a head to the end of its body.
+    pub body_time: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -109,6 +119,11 @@ impl Default for Settings {
                 body: 1024 * 1024,
                 json_depth: 64,
                 query_time: Duration::from_secs(5),
+                address: 16 * 1024,
+                headers: 16 * 1024,
+                query: 8 * 1024,
+                head_time: Duration::from_secs(10),
+                body_time: Duration::from_secs(30),
             },
             changes: Changes {
                 keep: Duration::from_secs(7 * 24 * 3600),

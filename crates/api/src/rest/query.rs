@@ -6,13 +6,12 @@
 use super::{decode, expand};
 use engine::operation::{List, PlainFilter, PlainOp, Select, SortTerm, shown};
 use spec::nearest::nearest;
+use spec::settings::Limits;
 use spec::{App, Code, Model, Problem};
 use std::borrow::Cow;
 
 type Result<T> = std::result::Result<T, Problem>;
 
-/// Bytes of a query string.
-pub const MOST_BYTES: usize = 8 * 1024;
 /// A cursor holds the sort keys of one record, sealed.
 const MOST_CURSOR: usize = 4 * 1024;
 const MOST_FIELDS: usize = 256;
@@ -51,7 +50,7 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
         count: false,
     };
     let mut once = Once::default();
-    for parameter in parameters(query)? {
+    for parameter in bounded(query, &app.settings.limits)? {
         let (name, value) = parameter?;
         match &*name {
             "filter" => {
@@ -95,7 +94,7 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
 pub fn parse_select(query: Option<&str>, model: &Model, app: &App) -> Result<Select> {
     let mut select = Select::default();
     let mut once = Once::default();
-    for parameter in parameters(query)? {
+    for parameter in bounded(query, &app.settings.limits)? {
         let (name, value) = parameter?;
         match &*name {
             "fields" => {
@@ -120,7 +119,8 @@ pub fn parse_select(query: Option<&str>, model: &Model, app: &App) -> Result<Sel
 
 /// Where no parameter is taken.
 pub fn parse_nothing(query: Option<&str>) -> Result<()> {
-    match parameters(query)?.next() {
+    // However long it is, and the edge bounds that, the first parameter is one too many.
+    match parameters(query).next() {
         None => Ok(()),
         Some(parameter) => {
             let (name, _) = parameter?;
@@ -137,22 +137,27 @@ pub fn parse_nothing(query: Option<&str>) -> Result<()> {
 
 type Parameter<'q> = Result<(Cow<'q, str>, Cow<'q, str>)>;
 
-fn parameters(query: Option<&str>) -> Result<impl Iterator<Item = Parameter<'_>>> {
-    let query = query.unwrap_or_default();
-    if query.len() > MOST_BYTES {
+fn bounded<'q>(
+    query: Option<&'q str>,
+    limits: &Limits,
+) -> Result<impl Iterator<Item = Parameter<'q>>> {
+    let (length, most) = (query.map_or(0, str::len), limits.query);
+    if length > most as usize {
         return Err(Problem::new(
             Code::QueryTooLong,
-            format!(
-                "The query string has {} bytes; {MOST_BYTES} are allowed.",
-                query.len()
-            ),
+            format!("The query string has {length} bytes; {most} are allowed."),
         )
-        .limited("query", MOST_BYTES as u64));
+        .limited("limits.query", u64::from(most)));
     }
-    Ok(query.split('&').filter(|p| !p.is_empty()).map(|parameter| {
+    Ok(parameters(query))
+}
+
+fn parameters(query: Option<&str>) -> impl Iterator<Item = Parameter<'_>> {
+    let query = query.unwrap_or_default();
+    query.split('&').filter(|p| !p.is_empty()).map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         Ok((decode::parameter(name)?, decode::parameter(value)?))
-    }))
+    })
 }
 
 /// Which control parameters were there already: two of one name have no meaning that all readers would agree on.

@@ -82,13 +82,13 @@ fn too_much_is_refused_with_the_bound_it_met() {
             format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
             414,
             "limit.query",
-            "address",
+            "limits.address",
         ),
         (
             format!("GET /x HTTP/1.1\r\nHost: x\r\nX-Long: {long}\r\n\r\n"),
             431,
             "limit.headers",
-            "headers",
+            "limits.headers",
         ),
         (
             "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n".to_owned(),

@@ -327,6 +327,51 @@ static LIMITS: Table = Table {
             "\"5s\"",
             "How long the store may work for one request.",
         ),
+        key(
+            "address",
+            Kind::Int {
+                min: 256,
+                max: 65_000,
+            },
+            "16384",
+            "Bytes of an address, query string included.",
+        ),
+        key(
+            "query",
+            Kind::Int {
+                min: 64,
+                max: 65_000,
+            },
+            "8192",
+            "Bytes of a query string.",
+        ),
+        key(
+            "headers",
+            Kind::Int {
+                min: 1024,
+                max: 262_144,
+            },
+            "16384",
+            "Bytes of all headers.",
+        ),
+        key(
+            "head_time",
+            Kind::Duration {
+                min: 100,
+                max: 10 * MINUTE,
+            },
+            "\"10s\"",
+            "How long a request's head may take to arrive.",
+        ),
+        key(
+            "body_time",
+            Kind::Duration {
+                min: 100,
+                max: HOUR,
+            },
+            "\"30s\"",
+            "How long a request's body may take to arrive.",
+        ),
     ],
     designed: &[designed("rate", "rate limits")],
 };

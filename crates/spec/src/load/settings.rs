@@ -104,13 +104,22 @@ fn read_limits(entries: &Entries<'_>, settings: &mut Settings, report: &mut Repo
         ("filter_nodes", &mut limits.filter_nodes),
         ("filter_depth", &mut limits.filter_depth),
         ("json_depth", &mut limits.json_depth),
+        ("address", &mut limits.address),
+        ("headers", &mut limits.headers),
+        ("query", &mut limits.query),
     ] {
         set_u32(to, entries.int(name));
     }
     if let Some(body) = entries.int("body") {
         limits.body = body.value.unsigned_abs();
     }
-    set(&mut limits.query_time, entries.duration("query_time"));
+    for (name, to) in [
+        ("query_time", &mut limits.query_time),
+        ("head_time", &mut limits.head_time),
+        ("body_time", &mut limits.body_time),
+    ] {
+        set(to, entries.duration(name));
+    }
     if limits.page_default > limits.page {
         match (entries.int("page_default"), entries.int("page")) {
             (Some(default), _) => {

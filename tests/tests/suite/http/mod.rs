@@ -7,6 +7,7 @@
 
 mod accounts;
 mod bad_input;
+mod bounds;
 mod chaos;
 mod cli;
 mod dev;

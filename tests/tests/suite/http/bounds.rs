@@ -1,0 +1,209 @@
+//! Every bound that a problem can name is a setting: named as in the reference, met at the value that was set.
+
+use mainstay_tests::http::{Connection, Reply, encoded};
+use mainstay_tests::served::Served;
+use mainstay_tests::*;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+const APP: &str = r#"
+name = "bounds"
+[limits]
+page = 7
+page_default = 5
+nested_page = 6
+expand_depth = 2
+expand = 3
+filter = 200
+filter_nodes = 9
+filter_depth = 4
+body = 1024
+json_depth = 5
+query_time = "1s"
+address = 2000
+headers = 1024
+query = 600
+head_time = "300ms"
+body_time = "400ms"
+## modules/m/module.toml
+[models.items.fields]
+n     = { type = "int" }
+attrs = { type = "json", optional = true }
+next  = { type = "relation", to = "items", optional = true, inverse = "before" }
+[models.items.access]
+read = "true"
+create = "true"
+"#;
+
+const ITEMS: &str = "/api/m/items";
+
+/// The limit that a problem names; with a word for the table below.
+fn named(reply: &Reply, what: &str) -> (String, u64) {
+    reply.problem();
+    let limit = reply.json()["limit"].clone();
+    let name = limit["name"].as_str().unwrap_or_else(|| {
+        panic!("{what} names no limit: {}", reply.text());
+    });
+    (name.to_owned(), limit["value"].as_u64().expect("a value"))
+}
+
+async fn sent(served: &Served, bytes: &[u8]) -> Reply {
+    let mut connection = Connection::open(served.address).await.expect("open");
+    // The rest of what is too much may be refused before it is sent.
+    let _ = connection.send(bytes).await;
+    connection.answer(false).await.expect("an answer")
+}
+
+async fn every_limit(served: &Served) {
+    let caller = served.anonymous();
+    let get = async |query: &str| caller.get(&format!("{ITEMS}?{query}")).await;
+    let post = async |body: &str| {
+        let headers = [("Content-Type", "application/json")];
+        caller.send("POST", ITEMS, &headers, body.as_bytes()).await
+    };
+    let filter = |text: String| format!("filter={}", encoded(&text));
+    let long = "x".repeat(3000);
+    let head = |line: String| format!("GET {line}\r\n\r\n").into_bytes();
+    let begun = |text: &str| text.as_bytes().to_vec();
+    let met: Vec<(&str, u64, Reply)> = vec![
+        ("limits.page", 7, get("limit=8").await),
+        ("limits.nested_page", 6, get("expand=before(limit:7)").await),
+        ("limits.expand_depth", 2, get("expand=next.next.next").await),
+        (
+            "limits.expand",
+            3,
+            get("expand=next.next,before.next,next.before").await,
+        ),
+        (
+            "limits.filter",
+            200,
+            get(&filter(format!("'{}' == 'y'", "x".repeat(200)))).await,
+        ),
+        (
+            "limits.filter_nodes",
+            9,
+            get(&filter(vec!["n==1"; 6].join("||"))).await,
+        ),
+        (
+            "limits.filter_depth",
+            4,
+            get(&filter(format!("{}n==1{}", "!(".repeat(6), ")".repeat(6)))).await,
+        ),
+        ("limits.query", 600, get(&"n=1&".repeat(200)).await),
+        (
+            "limits.body",
+            1024,
+            post(&format!("{{\"n\":1{}}}", " ".repeat(1024))).await,
+        ),
+        (
+            "limits.json_depth",
+            5,
+            post("{\"n\":1,\"attrs\":[[[[[[1]]]]]]}").await,
+        ),
+        (
+            "limits.address",
+            2000,
+            sent(served, &head(format!("/{long} HTTP/1.1\r\nHost: x"))).await,
+        ),
+        (
+            "limits.headers",
+            1024,
+            sent(
+                served,
+                &head(format!("{ITEMS} HTTP/1.1\r\nHost: x\r\nX-Long: {long}")),
+            )
+            .await,
+        ),
+        // Beyond what is buffered at all.
+        (
+            "limits.headers",
+            1024,
+            sent(
+                served,
+                &head(format!(
+                    "{ITEMS} HTTP/1.1\r\nHost: x\r\nX-Long: {}",
+                    "x".repeat(300_000)
+                )),
+            )
+            .await,
+        ),
+        (
+            "limits.head_time",
+            300,
+            sent(served, &begun("GET /livez HTTP/1.1\r\nHost: x\r\n")).await,
+        ),
+        (
+            "limits.body_time",
+            400,
+            sent(
+                served,
+                &begun(
+                    "POST /api/m/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                     Content-Length: 9\r\n\r\n{",
+                ),
+            )
+            .await,
+        ),
+    ];
+    let mut met = met;
+    if served.place.on == On::Postgres {
+        met.push(("limits.query_time", 1000, while_locked(served).await));
+    }
+    let reference = spec::load::reference::markdown();
+    let mut seen = BTreeSet::from([
+        "limits.page_default".to_owned(),
+        "limits.query_time".to_owned(),
+    ]);
+    for (name, value, reply) in &met {
+        assert_eq!(named(reply, name), ((*name).to_owned(), *value), "{name}");
+        let key = name.strip_prefix("limits.").expect("one of [limits]");
+        let row = format!("| `{key}` |");
+        assert!(reference.contains(&row), "{name} is no setting");
+        seen.insert((*name).to_owned());
+    }
+    // And every setting of the table was met, but for a default, and on SQLite for a time that nothing takes.
+    let settings: BTreeSet<String> = limits().collect();
+    assert_eq!(seen, settings);
+}
+
+/// A list while somebody else has the table to themselves.
+async fn while_locked(served: &Served) -> Reply {
+    let (mut client, connection) =
+        tokio_postgres::connect(&served.place.url, tokio_postgres::NoTls)
+            .await
+            .expect("the database");
+    tokio::spawn(connection);
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE m.items IN ACCESS EXCLUSIVE MODE")
+        .await
+        .expect("the lock");
+    let reply = served.anonymous().get(ITEMS).await;
+    lock.rollback().await.expect("to let go");
+    reply
+}
+
+/// The keys of `[limits]`, from the schema that editors use.
+fn limits() -> impl Iterator<Item = String> {
+    let schema: Json = spec::load::schema::app_schema();
+    let table = schema["properties"]["limits"]["properties"].clone();
+    let keys: Vec<String> = table.as_object().expect("keys").keys().cloned().collect();
+    keys.into_iter().map(|key| format!("limits.{key}"))
+}
+
+each_server!(every_limit_is_a_setting, APP, every_limit);
+
+/// `limits.…` and `server.…` in what is said of each code are settings, too.
+#[test]
+fn hints_name_settings() {
+    let keys: BTreeSet<String> = limits().collect();
+    for entry in spec::problem::CATALOGUE {
+        for word in entry.hint.split([' ', ',', ';']) {
+            if word.starts_with("limits.") {
+                let word = word.trim_end_matches('.');
+                assert!(keys.contains(word), "{}: {word}", entry.name);
+            }
+        }
+    }
+    let told: String = spec::problem::CATALOGUE.iter().map(|e| e.hint).collect();
+    assert!(told.contains("limits.address") && told.contains("limits.headers"));
+}
