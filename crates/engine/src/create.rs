@@ -20,6 +20,9 @@ use store::StoreError;
 pub(crate) struct Draft {
     pub record: Record,
     pub steps: Vec<Step>,
+    /// A check fails. What comes before it is a rule that follows relations: the steps only ask whether that
+    /// holds, and if it does, this is the answer.
+    pub invalid: Option<Problem>,
 }
 
 impl Run<'_> {
@@ -47,7 +50,9 @@ impl Run<'_> {
         let unreadable = self.unreadable(&judge, &input.fields).await?;
         let start = Instant::now();
         let mut draft = judge.draft(&input, None, &unreadable)?;
-        draft.steps.extend(private);
+        if draft.invalid.is_none() {
+            draft.steps.extend(private);
+        }
         self.planned(start);
         let start = Instant::now();
         let written = if draft.record.id().is_null() {
@@ -61,6 +66,9 @@ impl Run<'_> {
             Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
             Err(error) => return Err(self.write_problem(&judge, &draft.record, error).await),
         };
+        if let Some(problem) = draft.invalid {
+            return Err(problem);
+        }
         if let Some(Value::Int(id)) = captured.first().and_then(|row| row.first()) {
             draft.record.set(spec::model::ID, Value::Int(*id));
         }
@@ -292,15 +300,27 @@ impl Judge {
 
         let mut errors: Vec<FieldError> = unreadable.iter().map(|f| self.dangling(*f)).collect();
         self.checks(&record, None, &mut errors);
+        let guard = all_of(guards);
         if !errors.is_empty() {
-            return Err(Problem::invalid(errors));
+            let invalid = Problem::invalid(errors);
+            let Some(guard) = guard else {
+                return Err(invalid);
+            };
+            let step = self
+                .planner()
+                .allowed(model, None, &record.for_plan(), &guard, unreadable)
+                .map_err(unsupported(Code::Internal))?;
+            return Ok(Draft {
+                record,
+                steps: vec![step],
+                invalid: Some(invalid),
+            });
         }
 
         let logged = Logged {
             record: Some(record.logged(model, None, true)),
             previous: None,
         };
-        let guard = all_of(guards);
         let steps = self
             .planner()
             .create(model, &record.for_plan(), guard.as_ref(), &logged)
@@ -308,7 +328,11 @@ impl Judge {
         if model.open && record.extra.is_none() {
             record.extra = Some(Arc::from("{}"));
         }
-        Ok(Draft { record, steps })
+        Ok(Draft {
+            record,
+            steps,
+            invalid: None,
+        })
     }
 
     /// Given values, defaults, and what the engine owns. The system may give what the engine owns.

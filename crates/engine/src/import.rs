@@ -31,6 +31,9 @@ impl Engine {
         };
         let input = input::read(judge.model(), body, &app.settings.limits)?;
         let draft = judge.draft(&input, None, &[])?;
+        if let Some(problem) = draft.invalid {
+            return Err(problem);
+        }
         Ok(Imported {
             id: draft.record.id().clone(),
             steps: draft.steps,

@@ -39,12 +39,19 @@ impl Engine {
         let input = input::read(judge.model(), body, &app.settings.limits)?;
         let unreadable = run.unreadable(&judge, &input.fields).await?;
         let mut draft = judge.draft(&input, Some(&Value::Uuid(id)), &unreadable)?;
-        draft.steps.extend(private);
+        if draft.invalid.is_none() {
+            draft.steps.extend(private);
+        }
         match self.store().write(draft.steps, run.deadline).await {
-            Ok(Written::Done(_)) => {
-                run.show(&judge, &draft.record, &Select::default(), Outcome::Created)
-                    .await
-            }
+            Ok(Written::Done(_)) => match draft.invalid {
+                Some(problem) => Err(problem),
+                None => {
+                    run.show(&judge, &draft.record, &Select::default(), Outcome::Created)
+                        .await
+                }
+            },
+            // The write rule of a field that was given, which follows relations.
+            Ok(Written::Missed { step: 0 }) => Err(judge.denied("create")),
             Ok(Written::Missed { step }) => Err(Problem::internal(format!(
                 "step {step} of a registration missed"
             ))),

@@ -53,6 +53,8 @@ struct Turn {
 struct Turned {
     record: Record,
     outcome: Outcome,
+    /// A check fails, and the steps only ask a rule that comes before it (see [`crate::create::Draft`]).
+    invalid: Option<Problem>,
 }
 
 impl Run<'_> {
@@ -174,6 +176,9 @@ impl Run<'_> {
             Ok(Changed::Stopped(result)) => result?,
             Ok(Changed::Done(result, captured)) => {
                 let mut turned = result?;
+                if let Some(problem) = turned.invalid {
+                    return Err(problem);
+                }
                 if let (Outcome::Created, Some(Value::Int(id))) =
                     (turned.outcome, captured.first().and_then(|row| row.first()))
                 {
@@ -296,7 +301,29 @@ impl Turn {
             .collect();
         judge.checks(&record, Some(&stored), &mut errors);
         if !errors.is_empty() {
-            return Err(Problem::invalid(errors));
+            let invalid = Problem::invalid(errors);
+            // What the stored record has to answer, it has answered.
+            let (_, Some(rule)) = guards else {
+                return Err(invalid);
+            };
+            let absent: Vec<FieldId> = self
+                .unreadable
+                .iter()
+                .copied()
+                .filter(|f| changed.contains(f))
+                .collect();
+            let step = judge
+                .planner()
+                .allowed(model, Some(version), &record.for_plan(), &rule, &absent)
+                .map_err(unsupported(Code::Internal))?;
+            return Ok((
+                Some(vec![step]),
+                Turned {
+                    record,
+                    outcome: Outcome::Changed,
+                    invalid: Some(invalid),
+                },
+            ));
         }
         if changed.is_empty() && !extra_changed && self.private.is_empty() {
             return Ok((
@@ -304,6 +331,7 @@ impl Turn {
                 Turned {
                     record: stored,
                     outcome: Outcome::Changed,
+                    invalid: None,
                 },
             ));
         }
@@ -337,6 +365,7 @@ impl Turn {
             Turned {
                 record,
                 outcome: Outcome::Changed,
+                invalid: None,
             },
         ))
     }
@@ -489,12 +518,15 @@ impl Turn {
             .judge
             .draft(&self.input, Some(&self.id), &self.unreadable)?;
         let mut steps = draft.steps;
-        steps.extend(self.private.iter().cloned());
+        if draft.invalid.is_none() {
+            steps.extend(self.private.iter().cloned());
+        }
         Ok((
             Some(steps),
             Turned {
                 record: draft.record,
                 outcome: Outcome::Created,
+                invalid: draft.invalid,
             },
         ))
     }

@@ -224,6 +224,35 @@ impl Planner<'_> {
         ))
     }
 
+    /// Asks whether the rules of a write hold that will not be done: one row if they do. `version` is that of
+    /// the stored record, where there is one; relations in `absent` lead nowhere.
+    pub fn allowed(
+        &self,
+        model: &Model,
+        version: Option<i64>,
+        record: &Record<'_>,
+        rule: &Rule,
+        absent: &[FieldId],
+    ) -> Result<Step> {
+        let mut sql = Sql::new(self.dialect);
+        sql.push("SELECT 1 FROM (SELECT ");
+        let skip = usize::from(model.key == KeyKind::Int && record.values[0].is_null());
+        self.values(&mut sql, model, record, skip, true);
+        sql.push(") n");
+        let mut conditions =
+            Conditions::new(self.app, model.id, "n", Eyes::Rule).with_absent(absent);
+        if let Some(version) = version {
+            sql.push(", ").table(model).push(" t");
+            self.where_version(&mut sql, model, &record.values[0], version);
+            sql.push(" AND ");
+            conditions = conditions.with_old("t");
+        } else {
+            sql.push(" WHERE ");
+        }
+        conditions.rule(&mut sql, rule)?;
+        Ok(step(sql, vec![Output::Unused], Expect::One))
+    }
+
     /// Removes the record that was read at `version`.
     pub fn delete(
         &self,

@@ -448,3 +448,149 @@ each_store!(a_put_onto_a_hidden_id_is_a_conflict, APP, async |fx| {
         .await;
     assert!(given.0.is_err());
 });
+
+const TEAMS: &str = r#"
+## modules/club/module.toml
+[models.teams.fields]
+name    = { type = "string" }
+founder = { type = "relation", to = "auth.users" }
+open    = { type = "bool", default = "false" }
+[models.teams.access]
+read = "open"
+
+[models.members]
+id = "string"
+[models.members.fields]
+team  = { type = "relation", to = "teams" }
+other = { type = "relation", to = "teams", optional = true, inverse = "guests" }
+level = { type = "int", default = "1", check = "level < 10" }
+title = { type = "string", optional = true, write = "team.name == 'chess'" }
+[models.members.access]
+read   = "true"
+create = "team.founder == auth.id"
+update = "team.founder == auth.id && (other == null || other.name != 'banned')"
+"#;
+
+// Types, then the rule, then checks; a reference that the writer may not read is a check. What it leads to is
+// nothing to them, in the rule too: it answers as one that leads nowhere.
+each_store!(
+    a_rule_over_relations_comes_before_checks,
+    TEAMS,
+    async |fx| {
+        const M: &str = "club.members";
+        let team = async |name: &str, founder: u32, open: bool| {
+            let body = json!({"name": name, "founder": uid(founder), "open": open});
+            id(&fx.create(&system(), "club.teams", body).await.ok())
+        };
+        let mine = team("chess", 1, true).await;
+        let mine_hidden = team("chess", 1, false).await;
+        let others = team("go", 2, true).await;
+        let others_hidden = team("go", 2, false).await;
+        let none = "0190b3a4-0000-7000-8000-00000000000a".to_owned();
+        let u = user(1);
+        let invalid = "data.invalid";
+        let refused = "access.forbidden";
+        let table: &[(&str, Json, &str, &[&str])] = &[
+            (
+                "types",
+                json!({"team": others, "level": "x"}),
+                invalid,
+                &["/level type"],
+            ),
+            ("rule", json!({"team": others}), refused, &[]),
+            (
+                "rule, check",
+                json!({"team": others, "level": 10}),
+                refused,
+                &[],
+            ),
+            (
+                "rule, reference",
+                json!({"team": others, "other": none}),
+                refused,
+                &[],
+            ),
+            ("hidden", json!({"team": others_hidden}), refused, &[]),
+            (
+                "hidden, though one's own",
+                json!({"team": mine_hidden}),
+                refused,
+                &[],
+            ),
+            ("absent", json!({"team": none}), refused, &[]),
+            (
+                "field rule",
+                json!({"team": mine, "other": none, "title": "x", "level": 10}),
+                invalid,
+                &["/level check", "/other not_found"],
+            ),
+            (
+                "check",
+                json!({"team": mine, "level": 10}),
+                invalid,
+                &["/level check"],
+            ),
+            (
+                "reference",
+                json!({"team": mine, "other": others_hidden}),
+                invalid,
+                &["/other not_found"],
+            ),
+            (
+                "no reference",
+                json!({"team": mine, "other": none}),
+                invalid,
+                &["/other not_found"],
+            ),
+        ];
+        for (what, body, code, errors) in table {
+            let mut created = body.clone();
+            created["id"] = json!("new");
+            let reply = fx.create(&u, M, created).await;
+            assert_eq!(
+                (reply.code(), reply.errors()),
+                (*code, words(errors)),
+                "create: {what}"
+            );
+            let reply = fx.replace(&u, M, "new", body.clone()).await;
+            assert_eq!(
+                (reply.code(), reply.errors()),
+                (*code, words(errors)),
+                "PUT of a new one: {what}"
+            );
+        }
+        fx.create(&u, M, json!({"id": "m", "team": mine}))
+            .await
+            .ok();
+        for (what, body, code, errors) in table {
+            let reply = fx.update(&u, M, "m", body.clone()).await;
+            assert_eq!(
+                (reply.code(), reply.errors()),
+                (*code, words(errors)),
+                "PATCH: {what}"
+            );
+            let reply = fx.replace(&u, M, "m", body.clone()).await;
+            assert_eq!(
+                (reply.code(), reply.errors()),
+                (*code, words(errors)),
+                "PUT: {what}"
+            );
+        }
+        // Of the stored record, too: it is somebody else's, so no check says anything.
+        let theirs = json!({"id": "t", "team": others});
+        fx.create(&user(2), M, theirs).await.ok();
+        let reply = fx
+            .update(&u, M, "t", json!({"level": 10, "other": none}))
+            .await;
+        assert_eq!(reply.code(), refused);
+        let kept = fx.one(&u, M, "m").await.ok();
+        assert_eq!((&kept["team"], &kept["level"]), (&json!(mine), &json!(1)));
+        assert_eq!(fx.one(&u, M, "new").await.code(), "access.not_found");
+        let good = json!({"team": mine, "other": others, "title": "x", "level": 9});
+        fx.update(&u, M, "m", good).await.ok();
+    }
+);
+
+fn words(errors: &[&str]) -> Vec<String> {
+    errors.iter().map(|&e| e.to_owned()).collect()
+}

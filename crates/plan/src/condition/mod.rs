@@ -48,6 +48,7 @@ pub struct Conditions<'a> {
     model: ModelId,
     this: &'a str,
     old: Option<&'a str>,
+    absent: &'a [FieldId],
     eyes: Eyes<'a>,
     bound: Vec<Bound>,
 }
@@ -74,6 +75,7 @@ impl<'a> Conditions<'a> {
             model,
             this,
             old: None,
+            absent: &[],
             eyes,
             bound: Vec::new(),
         }
@@ -82,6 +84,12 @@ impl<'a> Conditions<'a> {
     /// For rules over the resulting record (`this`) and the stored one (`old`).
     pub fn with_old(mut self, old: &'a str) -> Conditions<'a> {
         self.old = Some(old);
+        self
+    }
+
+    /// These relations of the record lead nowhere, wherever they lead.
+    pub fn with_absent(mut self, relations: &'a [FieldId]) -> Conditions<'a> {
+        self.absent = relations;
         self
     }
 
@@ -438,7 +446,11 @@ impl<'a> Conditions<'a> {
                 write(sql, &alias)?;
                 sql.push(" FROM ").table(target).push(" ").push(&alias);
                 sql.push(" WHERE ").column(&alias, "id").push(" = ");
-                self.field(sql, base, from, *field)?;
+                if matches!(**base, Place::This) && self.absent.contains(field) {
+                    sql.push("NULL");
+                } else {
+                    self.field(sql, base, from, *field)?;
+                }
                 self.target_rule(sql, target, &alias)?;
                 sql.push(")");
                 Ok(())
