@@ -36,7 +36,9 @@ impl Api {
         if let Some(auth) = &self.auth
             && let Some(endpoint) = accounts::endpoint(parts.uri.path())
         {
-            return accounts::answer(auth, endpoint, parts, body, context).await;
+            // Boxed, as whatever is on the path of few requests: a connection holds the largest of its futures,
+            // and moves it in with each request.
+            return Box::pin(accounts::answer(auth, endpoint, parts, body, context)).await;
         }
         rest::answer(&self.engine, parts, body, context).await
     }

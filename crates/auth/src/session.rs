@@ -42,7 +42,8 @@ impl Auth {
         {
             return Ok(live.principal.clone());
         }
-        self.look(token, now).await
+        // Boxed: the future of every request would have room for this one.
+        Box::pin(self.look(token, now)).await
     }
 
     async fn look(&self, token: Verified, now: i64) -> Result<Principal> {

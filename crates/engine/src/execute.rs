@@ -112,10 +112,11 @@ impl Engine {
         let mut result = match operation {
             Operation::List(list) => run.list(list).await,
             Operation::One(one) => run.one(one).await,
-            Operation::Create(create) => run.create(create, private).await,
-            Operation::Update(update) => run.update(update, private).await,
-            Operation::Replace(replace) => run.replace(replace, private).await,
-            Operation::Delete(delete) => run.delete(delete, private).await,
+            // Boxed, so that a read's future has no room for theirs: it is moved with every request.
+            Operation::Create(create) => Box::pin(run.create(create, private)).await,
+            Operation::Update(update) => Box::pin(run.update(update, private)).await,
+            Operation::Replace(replace) => Box::pin(run.replace(replace, private)).await,
+            Operation::Delete(delete) => Box::pin(run.delete(delete, private)).await,
         };
         // A store knows of a deadline, not which setting it comes from.
         if let Err(problem) = &mut result

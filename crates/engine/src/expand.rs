@@ -22,6 +22,10 @@ impl Run<'_> {
         if rows.splices.is_empty() {
             return Ok(rows.body);
         }
+        Box::pin(self.put_foreign(rows, want)).await
+    }
+
+    async fn put_foreign(&mut self, rows: Rows, want: &Want<'_>) -> Result<Vec<u8>> {
         let mut slots = Vec::new();
         collect(want, &mut slots);
         let mut found: Vec<HashMap<String, Vec<u8>>> = Vec::with_capacity(slots.len());

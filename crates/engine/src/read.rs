@@ -135,16 +135,16 @@ impl Run<'_> {
                 None => Ok(spec::statement::Rows::default()),
             }
         };
-        let total = async {
-            match &count {
-                Some(count) => store
-                    .read(count, self.bounds(1))
-                    .await
-                    .map(|rows| rows.captured.first().cloned()),
-                None => Ok(list.count.then_some(Value::Int(0))),
+        let (rows, total) = match &count {
+            None => (rows.await, Ok(list.count.then_some(Value::Int(0)))),
+            Some(count) => {
+                let total = async {
+                    let rows = store.read(count, self.bounds(1)).await?;
+                    Ok(rows.captured.first().cloned())
+                };
+                Box::pin(async { tokio::join!(rows, total) }).await
             }
         };
-        let (rows, total) = tokio::join!(rows, total);
         let (rows, total) = (rows.map_err(problem_of)?, total.map_err(problem_of)?);
         self.stored(start);
 

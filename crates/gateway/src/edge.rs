@@ -24,7 +24,7 @@ use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -91,7 +91,7 @@ impl<S: Service> Edge<S> {
         let mut entry = Entry::begin(self, &parts, vital);
         let answered = {
             let crossing = self.cross(&parts, body, peer, &mut entry.principal, &entry.id);
-            match caught(crossing).await {
+            match caught(pin!(crossing)).await {
                 Ok(answered) => answered,
                 Err(panic) => {
                     let problem = Problem::internal(format!("panic: {}", said(&*panic)));
@@ -117,7 +117,7 @@ impl<S: Service> Edge<S> {
         }
         let path = parts.uri.path();
         if let Some(probe) = probes::find(path) {
-            return probe.answer(self, parts, peer, id).await;
+            return Box::pin(probe.answer(self, parts, peer, id)).await;
         }
         if let Some(response) = self.options.cors.preflight(parts) {
             return Answered {
@@ -338,16 +338,18 @@ fn timing(plan: Duration, store: Duration, total: Duration) -> HeaderValue {
 }
 
 /// A future's output, or what it panicked with: one request's mistake must not end its connection, let alone more.
-async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+///
+/// Takes the future where it is: handed over, it would be held twice, and moved.
+fn caught<F: Future>(
+    mut future: Pin<&mut F>,
+) -> impl Future<Output = Result<F::Output, Box<dyn Any + Send>>> {
     poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(panic) => Poll::Ready(Err(panic)),
         },
     )
-    .await
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {
