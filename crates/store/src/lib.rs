@@ -79,6 +79,16 @@ impl Store {
         }
     }
 
+    /// Called by a thread that will serve requests, inside its own runtime: on PostgreSQL it gets connections
+    /// for bounded reads that this runtime drives.
+    pub fn settle(&self) {
+        match self {
+            // Its connections are for whoever runs on them.
+            Store::Sqlite(_) => {}
+            Store::Postgres(store) => store.settle(),
+        }
+    }
+
     /// Runs a statement that reads, and writes its rows as JSON.
     pub async fn read(&self, statement: &Statement, bounds: Bounds) -> Result<Rows> {
         match self {

@@ -12,6 +12,8 @@ pub struct Options {
     pub application_name: String,
     /// Shared connections for bounded reads.
     pub readers: usize,
+    /// Connections for bounded reads that each serving thread has beside them.
+    pub readers_per_thread: usize,
     /// Shared connections for writes of one statement.
     pub writers: usize,
     /// So many waiting writes of one statement at most share a transaction, and with it one flush to the disk.
@@ -31,6 +33,7 @@ impl Default for Options {
         Options {
             application_name: "mainstay".to_owned(),
             readers: 4,
+            readers_per_thread: 2,
             // Measured by `examples/postgres_write.rs` (64 tasks, 2 busy cores): with its log row, 1.1–1.3 of a
             // bare insert over a pool of 32; 0.5–0.75 where each of 16 connections commits one by one.
             writers: 8,

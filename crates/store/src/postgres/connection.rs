@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use spec::Value;
 use spec::statement::Statement;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::OnceCell;
@@ -92,6 +93,14 @@ impl Connection {
 }
 
 pub(super) struct Flight(Arc<Connection>);
+
+impl Deref for Flight {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
 
 impl Drop for Flight {
     fn drop(&mut self) {

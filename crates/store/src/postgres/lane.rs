@@ -47,29 +47,34 @@ impl Lane {
     }
 
     /// The least busy connection, waiting for one until then if all are down.
-    pub(super) async fn get(&self, until: Instant) -> Option<(Arc<Connection>, Flight)> {
+    pub(super) async fn get(&self, until: Instant) -> Option<Flight> {
+        if let Some(flight) = self.least_busy() {
+            return Some(flight);
+        }
         loop {
             let mut changed = std::pin::pin!(self.ready.notified());
             // Registered before the look, so that a connection that comes up between is not missed.
             changed.as_mut().enable();
-            if let Some(connection) = self.least_busy() {
-                let flight = connection.enter();
-                return Some((connection, flight));
+            if let Some(flight) = self.least_busy() {
+                return Some(flight);
             }
             tokio::time::timeout_at(until.into(), changed).await.ok()?;
         }
     }
 
-    fn least_busy(&self) -> Option<Arc<Connection>> {
-        self.slots
+    /// The least busy connection of those that are open.
+    pub(super) fn least_busy(&self) -> Option<Flight> {
+        let busy = |slot: &Slot| {
+            let slot = slot.read();
+            let open = slot.as_ref().filter(|connection| !connection.is_closed());
+            open.map(|connection| connection.in_flight())
+        };
+        let least = self
+            .slots
             .iter()
-            .filter_map(|slot| {
-                let slot = slot.read();
-                slot.as_ref()
-                    .filter(|connection| !connection.is_closed())
-                    .cloned()
-            })
-            .min_by_key(|connection| connection.in_flight())
+            .filter_map(|slot| Some((busy(slot)?, slot)))
+            .min_by_key(|(in_flight, _)| *in_flight)?;
+        least.1.read().as_ref().map(Connection::enter)
     }
 
     pub(super) fn open(&self) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! | lane | for | limits |
 //! |---|---|---|
-//! | read | bounded reads, pipelined over a few shared connections | the connection's: 250 ms a statement |
+//! | read | bounded reads, pipelined over a few shared connections, where there are some the calling thread's own | the connection's: 250 ms a statement |
 //! | write | writes of one statement, in groups over a few connections | the same, and 50 ms for a lock |
 //! | pool | everything else, each on a connection of its own | the request's deadline |
 //!
@@ -13,6 +13,7 @@ mod cell;
 mod config;
 mod connection;
 mod error;
+mod homes;
 mod introspect;
 mod join;
 mod lane;
@@ -29,6 +30,7 @@ pub use config::Options;
 
 use crate::{Bounds, Changed, Decision, Result, StoreError};
 use error::Failure;
+use homes::Homes;
 use lane::{Lane, jittered};
 use pool::Pool;
 use spec::statement::{Lane as Where, Rows, Statement, Step, Written};
@@ -39,16 +41,18 @@ use writer::Writer;
 /// A PostgreSQL database. Dropping it closes its connections.
 pub struct Postgres {
     reads: Lane,
+    homes: Homes,
     writes: Writer,
     pool: Pool,
     configs: config::Configs,
+    readers_per_thread: usize,
     patience: Duration,
 }
 
 /// How busy the connections are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Shared connections that are open.
+    /// Shared connections that are open, those of serving threads included.
     pub readers: usize,
     pub writers: usize,
     /// Statements on their way, per lane.
@@ -95,11 +99,19 @@ impl Postgres {
         }
         Ok(Postgres {
             reads,
+            homes: Homes::new(),
             writes,
             pool,
             configs,
+            readers_per_thread: options.readers_per_thread,
             patience: options.patience,
         })
+    }
+
+    /// Gives the calling thread connections of its own for bounded reads. See [`crate::Store::settle`].
+    pub fn settle(&self) {
+        self.homes
+            .settle(&self.configs.shared, self.readers_per_thread);
     }
 
     /// Runs a statement that reads. See [`crate::Store::read`].
@@ -117,11 +129,16 @@ impl Postgres {
         loop {
             tries += 1;
             let until = deadline.min(Instant::now() + self.patience);
-            let Some((connection, _flight)) = self.reads.get(until).await else {
-                return Err(StoreError::Unavailable {
-                    cause: "no connection to the database".to_owned(),
-                    maybe: false,
-                });
+            let connection = match self.homes.get() {
+                Some(own) => own,
+                None => self
+                    .reads
+                    .get(until)
+                    .await
+                    .ok_or_else(|| StoreError::Unavailable {
+                        cause: "no connection to the database".to_owned(),
+                        maybe: false,
+                    })?,
             };
             // Giving up leaves the statement to the server, which ends it soon by itself.
             let answer = tokio::time::timeout_at(deadline.into(), connection.run(statement))
@@ -237,6 +254,7 @@ impl Postgres {
         }
         self.writes.close();
         self.reads.close();
+        self.homes.close();
         self.pool.close();
     }
 
@@ -244,9 +262,9 @@ impl Postgres {
     pub fn stats(&self) -> Stats {
         let pool = self.pool.status();
         Stats {
-            readers: self.reads.open(),
+            readers: self.reads.open() + self.homes.open(),
             writers: self.writes.open(),
-            reads_in_flight: self.reads.in_flight(),
+            reads_in_flight: self.reads.in_flight() + self.homes.in_flight(),
             writes_in_flight: self.writes.in_flight(),
             writes_waiting: self.writes.waiting(),
             pool_max: pool.max_size,

@@ -3,16 +3,20 @@
 use super::connection::{Answer, run};
 use super::error::{self, Failure};
 use super::join::join_all;
-use super::lane::jittered;
+use super::lane::{drive, jittered};
 use super::{NOTICE, rows};
 use crate::{Result, StoreError};
 use deadpool_postgres::{
-    ClientWrapper, Hook, Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime,
-    Timeouts,
+    ClientWrapper, Connect, Hook, Manager, ManagerConfig, Object, PoolError, RecyclingMethod,
+    Runtime, Timeouts,
 };
 use spec::statement::{Expect, Statement, Step, Written};
+use std::future::Future;
 use std::ops::Deref;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_postgres::{Error, NoTls};
 
 /// Tries of a transaction that others beat, all in all.
@@ -28,6 +32,32 @@ const PREPARED: usize = 256;
 pub(super) struct Pool {
     pool: deadpool_postgres::Pool,
     patience: Duration,
+}
+
+/// Connects on the runtime that opened the store, which outlives the serving threads and theirs: a connection that
+/// one of them asked for is another's next.
+struct OnRuntime(Handle);
+
+type Connected = std::result::Result<(tokio_postgres::Client, JoinHandle<()>), Error>;
+
+impl Connect for OnRuntime {
+    fn connect(
+        &self,
+        config: &tokio_postgres::Config,
+    ) -> Pin<Box<dyn Future<Output = Connected> + Send + '_>> {
+        let config = config.clone();
+        let connecting = self.0.spawn(async move {
+            let (client, driver) = config.connect(NoTls).await?;
+            Ok((client, tokio::spawn(drive(driver))))
+        });
+        Box::pin(async move {
+            match connecting.await {
+                Ok(connected) => connected,
+                // It is never aborted, and the runtime is over when this one is: nobody waits any more.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
 }
 
 /// How a transaction ended without an answer.
@@ -48,9 +78,9 @@ impl Pool {
         size: usize,
         patience: Duration,
     ) -> Result<Pool> {
-        let manager = Manager::from_config(
+        let manager = Manager::from_connect(
             config,
-            NoTls,
+            OnRuntime(Handle::current()),
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
             },

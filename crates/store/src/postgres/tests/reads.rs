@@ -505,3 +505,56 @@ async fn more_statements_than_are_kept_prepared() {
         );
     }
 }
+
+/// The server's process behind the connection that a read runs on.
+async fn process(store: &Postgres) -> i64 {
+    let text = "select pg_backend_pid()::bigint";
+    let statement = select(text, vec![], vec![captured(INT)]);
+    let bounds = Bounds {
+        emit: 1,
+        deadline: soon(),
+    };
+    match store.read(&statement, bounds).await.unwrap().captured[..] {
+        [Value::Int(process)] => process,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_settles_reads_on_connections_of_its_own() {
+    let options = Options {
+        readers: 1,
+        readers_per_thread: 1,
+        ..Options::default()
+    };
+    let shop = fixture_with(options).await;
+    let stranger = shop.stranger().await;
+    let store = Arc::new(shop.store);
+    let shared = process(&store).await;
+    let settled = Arc::clone(&store);
+    let run = async move {
+        settled.settle();
+        // Until its connection is up, it reads on the shared one.
+        process(&settled).await;
+        while settled.stats().readers < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let own = process(&settled).await;
+        let end = "select pg_terminate_backend($1::bigint::int)";
+        stranger.execute(end, &[&own]).await.unwrap();
+        // It does without while its own is lost, and has one again.
+        let mut later = process(&settled).await;
+        while later == own || later == shared {
+            later = process(&settled).await;
+        }
+        own
+    };
+    let thread = std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(run)
+    });
+    let own = tokio::task::spawn_blocking(move || thread.join().unwrap());
+    assert_ne!(own.await.unwrap(), shared);
+    // The thread has ended, and its connections with it.
+    assert_eq!(process(&store).await, shared);
+}
