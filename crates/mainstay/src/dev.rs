@@ -137,9 +137,10 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth) -> Reloaded {
     let Loaded {
         app,
         diagnostics,
-        sources,
+        mut sources,
         ..
     } = load::load(folder);
+    sources.seen_from_outside(folder);
     let report = || diagnostic::render(&diagnostics, &sources, std::io::stderr().is_terminal());
     let Some(app) = app else {
         return Reloaded::Refused(report());

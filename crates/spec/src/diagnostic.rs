@@ -6,7 +6,7 @@ use crate::expr::Span;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::json;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -62,7 +62,7 @@ impl Diagnostic {
 
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Relative to the app's folder.
+    /// Relative to the app's folder, until [`Sources::seen_from_outside`].
     pub path: PathBuf,
     pub text: String,
 }
@@ -83,6 +83,18 @@ pub struct Position {
 impl Sources {
     pub fn get(&self, file: FileId) -> Option<&Source> {
         self.files.get(file.0 as usize)
+    }
+
+    /// Gives paths as they are found from where `folder` was named, so that a click on one opens the file.
+    pub fn seen_from_outside(&mut self, folder: &Path) {
+        if folder == Path::new(".") {
+            return;
+        }
+        // What is built in is no file.
+        let files = self.files.iter_mut();
+        for source in files.filter(|source| !source.path.starts_with("(built in)")) {
+            source.path = folder.join(&source.path);
+        }
     }
 
     /// The line and column of a byte of a file. What lies outside the text is put at its end.

@@ -18,9 +18,10 @@ pub fn loaded(folder: &Path) -> Result<(Arc<App>, Vec<Seed>), Failure> {
     let Loaded {
         app,
         diagnostics,
-        sources,
+        mut sources,
         seeds,
     } = load::load(folder);
+    sources.seen_from_outside(folder);
     if !diagnostics.is_empty() {
         let colour = std::io::stderr().is_terminal();
         anstream::eprintln!("{}", diagnostic::render(&diagnostics, &sources, colour));
@@ -62,7 +63,8 @@ fn unprovable(app: &App) -> Result<(), Failure> {
 }
 
 pub fn check(folder: &Path, format: Format) -> Result<(), Failure> {
-    let loaded = load::load(folder);
+    let mut loaded = load::load(folder);
+    loaded.sources.seen_from_outside(folder);
     let unprovable = loaded.app.as_ref().map(plan::prove).unwrap_or_default();
     let errors = loaded
         .diagnostics

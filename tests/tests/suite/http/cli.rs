@@ -139,6 +139,40 @@ fn check_tells_every_mistake_where_it_is() {
     assert_eq!((json.code, json.stdout.trim()), (0, "[]"));
 }
 
+/// An editor and a terminal find a file from where the command was run.
+#[test]
+fn places_are_given_from_the_current_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = APP.replace("type = \"string\"", "type = \"sting\"");
+    write_app(&folder.path().join("apps/shop"), &broken);
+    let absolute = folder.path().join("apps/shop");
+    let absolute = absolute.to_str().expect("a path");
+    for (here, app, path) in [
+        ("", "apps/shop", "apps/shop/modules/shop/module.toml"),
+        ("", "apps/shop/", "apps/shop/modules/shop/module.toml"),
+        (
+            "",
+            absolute,
+            &*format!("{absolute}/modules/shop/module.toml"),
+        ),
+        ("apps", "shop", "shop/modules/shop/module.toml"),
+        ("apps/shop", ".", "modules/shop/module.toml"),
+        ("apps/shop/modules", "..", "../modules/shop/module.toml"),
+    ] {
+        let here = folder.path().join(here);
+        for arguments in [&["check", app][..], &["check", "--app", app]] {
+            let said = run(&here, arguments);
+            let at = format!("--> {path}:");
+            said.expect(3, &[&at]);
+            let json = run(&here, &[arguments, &["--format", "json"]].concat());
+            let all: Json = serde_json::from_str(&json.stdout).expect("JSON and nothing else");
+            assert_eq!(all[0]["path"], path, "{app}");
+        }
+        run(&here, &["config", app]).expect(3, &[&format!("--> {path}:")]);
+    }
+    run(folder.path(), &["check", "nowhere"]).expect(3, &["nowhere/mainstay.toml"]);
+}
+
 fn migrations(on: On) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
