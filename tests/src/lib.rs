@@ -22,6 +22,8 @@ pub mod query;
 pub mod random;
 pub mod reply;
 pub mod served;
+#[cfg(unix)]
+pub mod terminal;
 mod verify;
 
 pub use actor::{admin, anonymous, system, uid, user, user_id, with_roles};

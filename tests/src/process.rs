@@ -61,7 +61,7 @@ pub fn binary() -> &'static Path {
 }
 
 /// Without the settings that the tests' own environment may hold.
-fn clean(command: &mut Command) {
+pub(crate) fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("MAINSTAY_") || text == "DATABASE_URL" {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Bounds;
-use store::migrate::{Allow, Applied};
+use store::migrate::{Allow, Applied, Plan};
 
 /// Loads each seed file once: what a module declares first, what refers to it afterwards. A model that was
 /// seeded and emptied stays empty; a database without any seeded record is a new one, and gets them all.
@@ -129,11 +129,32 @@ pub enum Reloaded {
     Same,
     /// The new app is served; what was done to the tables.
     Now(Vec<String>),
+    /// The new app needs steps that somebody should agree to.
+    Beyond(Plan),
     Refused(String),
 }
 
-/// Loads the app again and serves it, unless it has mistakes or needs more than safe changes of its tables.
-pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth) -> Reloaded {
+/// Which steps beyond the safe ones were agreed to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Agreed {
+    None,
+    /// Those of this plan, and no others.
+    To(Plan),
+    Always,
+}
+
+impl Agreed {
+    fn covers(&self, plan: &Plan) -> bool {
+        match self {
+            Agreed::None => false,
+            Agreed::To(shown) => shown == plan,
+            Agreed::Always => true,
+        }
+    }
+}
+
+/// Loads the app again and serves it, unless it has mistakes or needs more of its tables than was agreed to.
+pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth, agreed: &Agreed) -> Reloaded {
     let Loaded {
         app,
         diagnostics,
@@ -159,28 +180,30 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth) -> Reloaded {
     {
         return Reloaded::Same;
     }
-    let applied = match backend.store.apply(&schema(&app), Allow::SAFE).await {
+    let schema = schema(&app);
+    let mut applied = backend.store.apply(&schema, Allow::SAFE).await;
+    if let Ok(Applied::Refused(plan)) = &applied
+        && agreed.covers(plan)
+        && let Some(up_to) = plan.label()
+    {
+        applied = backend.store.apply(&schema, Allow { up_to }).await;
+    }
+    let applied = match applied {
         Ok(applied) => applied,
         Err(error) => return Reloaded::Refused(error.to_string()),
     };
     let done = match applied {
         Applied::Nothing(_) => Vec::new(),
         Applied::Ran(plan) => plan.steps.into_iter().map(|s| s.summary).collect(),
+        Applied::Refused(plan) if plan.blocking().next().is_none() => {
+            return Reloaded::Beyond(plan);
+        }
         Applied::Refused(plan) => {
-            let mut why =
-                String::from("the tables cannot be brought up to date by safe steps alone:\n");
-            for step in plan
-                .steps
-                .iter()
-                .filter(|s| s.label != store::migrate::Label::Safe)
-            {
-                why.push_str(&format!("  {}: {}\n", step.label.name(), step.summary));
-            }
+            let mut why = String::from("the tables cannot be brought up to date:\n");
             for difference in plan.blocking() {
                 why.push_str(&format!("  {difference}\n"));
             }
-            why.push_str("`mainstay migrate apply` does what can be done");
-            return Reloaded::Refused(why);
+            return Reloaded::Refused(why.trim_end().to_owned());
         }
     };
     auth.replace_settings(app.settings.auth.clone());

@@ -73,6 +73,9 @@ enum Command {
         /// Address to listen on
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
+        /// On reload, take steps that hold up writes without asking
+        #[arg(long)]
+        apply: bool,
     },
     /// Serve an app in production
     Serve {
@@ -279,7 +282,8 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
             path,
             database,
             listen,
-        } => serve::dev(app.or(&path), database.database, listen).await,
+            apply,
+        } => serve::dev(app.or(&path), database.database, listen, apply).await,
         Command::Serve {
             path,
             database,

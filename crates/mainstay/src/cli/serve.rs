@@ -4,14 +4,14 @@ use super::app;
 use super::print::{self, Failure};
 use crate::backend::Backend;
 use crate::config::Flags;
-use crate::dev;
+use crate::dev::{self, Agreed};
 use crate::secret::{self, Secret};
 use crate::server::{Serve, Server};
 use gateway::{AccessLog, Format};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::migrate::Allow;
+use store::migrate::{Allow, Plan};
 
 /// `MAINSTAY_LOG`: json, pretty or off; pretty on a terminal otherwise.
 fn log() -> Result<AccessLog, Failure> {
@@ -117,6 +117,7 @@ pub async fn dev(
     folder: PathBuf,
     database: Option<String>,
     listen: Option<String>,
+    apply: bool,
 ) -> Result<(), Failure> {
     let began = std::time::Instant::now();
     events();
@@ -160,6 +161,7 @@ pub async fn dev(
         folder,
         server.backend.clone(),
         Arc::clone(&server.auth),
+        apply,
     ));
     let run = server.run(asked_to_stop()).await;
     watching.abort();
@@ -167,7 +169,7 @@ pub async fn dev(
 }
 
 /// Serves the app as it is saved; the old one goes on while the new one has mistakes.
-async fn watch(folder: PathBuf, backend: Backend, auth: Arc<auth::Auth>) {
+async fn watch(folder: PathBuf, backend: Backend, auth: Arc<auth::Auth>, apply: bool) {
     let mut changes = match dev::watch(&folder) {
         Ok(changes) => changes,
         Err(error) => {
@@ -181,24 +183,68 @@ async fn watch(folder: PathBuf, backend: Backend, auth: Arc<auth::Auth>) {
         // Editors write in several steps: the last one counts.
         tokio::time::sleep(std::time::Duration::from_millis(60)).await;
         while changes.try_recv().is_ok() {}
-        let began = std::time::Instant::now();
-        match dev::reload(&folder, &backend, &auth).await {
-            dev::Reloaded::Same => {}
-            dev::Reloaded::Now(done) => {
-                for step in done {
-                    anstream::eprintln!("{}", print::dim(format!("  {step}")));
-                }
-                let took = began.elapsed().as_millis();
-                anstream::eprintln!(
-                    "{} {}",
-                    print::good("✓ reloaded"),
-                    print::dim(format!("in {took} ms"))
-                );
-            }
-            dev::Reloaded::Refused(why) => {
-                anstream::eprintln!("{why}");
+        let mut agreed = if apply { Agreed::Always } else { Agreed::None };
+        while let Some(plan) = reload(&folder, &backend, &auth, &agreed).await {
+            if !agrees(&plan, &folder).await {
                 print::warning("the app from before goes on serving");
+                break;
             }
+            // What was saved in the meantime may need other steps, which are asked for as well.
+            agreed = Agreed::To(plan);
         }
     }
+}
+
+/// Reloads once and says what came of it; answers a plan that somebody should agree to.
+async fn reload(
+    folder: &Path,
+    backend: &Backend,
+    auth: &auth::Auth,
+    agreed: &Agreed,
+) -> Option<Plan> {
+    let began = std::time::Instant::now();
+    match dev::reload(folder, backend, auth, agreed).await {
+        dev::Reloaded::Same => {}
+        dev::Reloaded::Now(done) => {
+            for step in done {
+                anstream::eprintln!("{}", print::dim(format!("  {step}")));
+            }
+            let took = began.elapsed().as_millis();
+            anstream::eprintln!(
+                "{} {}",
+                print::good("✓ reloaded"),
+                print::dim(format!("in {took} ms"))
+            );
+        }
+        dev::Reloaded::Beyond(plan) => return Some(plan),
+        dev::Reloaded::Refused(why) => {
+            anstream::eprintln!("{why}");
+            print::warning("the app from before goes on serving");
+        }
+    }
+    None
+}
+
+/// Shows a plan and asks for a yes, where there is somebody to ask; says what to do where there is not.
+async fn agrees(plan: &Plan, folder: &Path) -> bool {
+    anstream::eprintln!("the new app needs changes of its tables that are not plainly safe:");
+    for step in &plan.steps {
+        let label = print::good(step.label.name());
+        anstream::eprintln!("  {label:11} {}", step.summary);
+    }
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        anstream::eprintln!(
+            "  next: `mainstay migrate apply --allow-slow {0}` and save again, or start `mainstay dev --apply {0}`, \
+             which does not ask",
+            folder.display()
+        );
+        return false;
+    }
+    anstream::eprint!("do it now? [y/N] ");
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
+    ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }

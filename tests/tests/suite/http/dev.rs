@@ -108,3 +108,82 @@ fn what_is_saved_is_served_within_a_second() {
         assert!(!server.panicked());
     });
 }
+
+const INDEXED: &str = r#"
+[models.things.fields]
+name = { type = "string" }
+[models.things.access]
+read = "true"
+create = "true"
+[[models.things.indexes]]
+fields = ["name"]
+"#;
+
+/// An index on a table with records holds up writes while it is made.
+async fn with_a_thing(folder: &std::path::Path) {
+    write_app(folder, APP);
+    let mut server = Process::start(folder, &["dev"]).await;
+    let made = server
+        .anonymous()
+        .post("/api/shop/things", json!({"name": "a"}))
+        .await;
+    made.expect(201);
+    server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_terminal_only_safe_steps_are_done_and_the_next_command_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    with_a_thing(folder.path()).await;
+    for (arguments, said) in [
+        (
+            &["dev"][..],
+            &[
+                "slow",
+                "add index",
+                "mainstay dev --apply",
+                "goes on serving",
+            ][..],
+        ),
+        (&["dev", "--apply"], &["add index", "reloaded"]),
+    ] {
+        let module = folder.path().join("modules/shop/module.toml");
+        write_app(folder.path(), APP);
+        let mut server = Process::start(folder.path(), arguments).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        std::fs::write(&module, INDEXED).expect("to save");
+        for text in said {
+            assert!(
+                server.stderr.wait_for(text).await,
+                "`{text}` was not said: {}",
+                server.stderr.text()
+            );
+        }
+        server.kill().await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_terminal_it_asks_before_what_holds_up_writes() {
+    use mainstay_tests::terminal::Terminal;
+    let folder = tempfile::tempdir().expect("a folder");
+    with_a_thing(folder.path()).await;
+    let module = folder.path().join("modules/shop/module.toml");
+    let mut terminal = Terminal::start(folder.path(), &["dev", "--listen", "127.0.0.1:0"]);
+    terminal.wait_for("ready in");
+    std::thread::sleep(Duration::from_millis(300));
+
+    std::fs::write(&module, INDEXED).expect("to save");
+    terminal.wait_for("add index");
+    terminal.wait_for("[y/N]");
+    // Enter alone is a no.
+    terminal.type_in("\n");
+    terminal.wait_for("goes on serving");
+    assert!(!terminal.said().contains("reloaded"), "{}", terminal.said());
+
+    std::fs::write(&module, format!("{INDEXED}# saved again\n")).expect("to save");
+    terminal.wait_for("[y/N]");
+    terminal.type_in("y\n");
+    terminal.wait_for("reloaded");
+}
