@@ -193,8 +193,30 @@ pub(crate) const ATTEMPTS: u32 = 8;
 
 /// How long a loser waits before it tries again: short, growing, and not in step with the others.
 pub(crate) fn backoff(attempt: u32) -> Duration {
-    let jitter = u64::from(Instant::now().elapsed().subsec_nanos() % 7) + 1;
-    Duration::from_micros(200 * (1 << attempt.min(6)) + 100 * jitter)
+    let wait = 200 * (1 << attempt.min(6));
+    let mut random = [0; 2];
+    // Without randomness losers wait alike and meet again; they still get through, one by one.
+    let _ = getrandom::fill(&mut random);
+    Duration::from_micros(wait + wait * u64::from(u16::from_le_bytes(random)) / u64::from(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn losers_wait_longer_each_time_and_not_in_step() {
+        for attempt in [0, 1, 6, 7] {
+            let least = Duration::from_micros(200 << attempt.min(6));
+            let waits: Vec<Duration> = (0..200).map(|_| backoff(attempt)).collect();
+            assert!(waits.iter().all(|w| (least..=least * 2).contains(w)));
+            let different: HashSet<&Duration> = waits.iter().collect();
+            assert!(different.len() > 50, "{attempt}: {}", different.len());
+            assert!(waits.iter().any(|w| *w < least * 5 / 4));
+            assert!(waits.iter().any(|w| *w > least * 7 / 4));
+        }
+    }
 }
 
 impl std::fmt::Debug for Engine {
