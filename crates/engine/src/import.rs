@@ -2,12 +2,15 @@
 //! log as any write; rules do not bind the system, and given ids and times are kept.
 
 use crate::execute::Engine;
+use crate::fault::problem_of;
 use crate::input;
 use crate::judge::Judge;
 use spec::problem::Result;
 use spec::statement::Step;
 use spec::{App, ModelId, Principal, Value};
 use std::sync::Arc;
+use std::time::Instant;
+use store::Bounds;
 
 /// What one line of an import becomes.
 #[derive(Debug)]
@@ -38,5 +41,17 @@ impl Engine {
             id: draft.record.id().clone(),
             steps: draft.steps,
         })
+    }
+
+    /// Whether a model has no record at all, whoever may see it: then its seeds are due. It asks for no
+    /// principal and so is for the system alone; no surface offers it.
+    pub async fn is_empty(&self, app: &App, model: ModelId) -> Result<bool> {
+        let statement = plan::read::any(app.model(model), self.store().dialect());
+        let bounds = Bounds {
+            emit: 1,
+            deadline: Instant::now() + app.settings.limits.query_time,
+        };
+        let rows = self.store().read(&statement, bounds).await;
+        Ok(rows.map_err(problem_of)?.captured.is_empty())
     }
 }

@@ -10,8 +10,6 @@ use spec::{App, ModelId, Rule};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use store::Bounds;
 use store::migrate::{Allow, Applied, Plan};
 
 /// Loads each seed file once: what a module declares first, what refers to it afterwards. A model that was
@@ -28,7 +26,8 @@ pub async fn seed(
     let seeded = std::fs::read_to_string(&marker).unwrap_or_default();
     let mut empty = Vec::new();
     for seed in seeds {
-        if is_empty(backend, app, seed.model).await? {
+        let answer = backend.engine.is_empty(app, seed.model).await;
+        if answer.map_err(ImportError::Problem)? {
             empty.push(seed.model);
         }
     }
@@ -63,17 +62,6 @@ pub async fn seed(
         })?;
     }
     Ok(count)
-}
-
-async fn is_empty(backend: &Backend, app: &App, model: ModelId) -> Result<bool, ImportError> {
-    let statement = plan::read::any(app.model(model), backend.store.dialect());
-    let bounds = Bounds {
-        emit: 1,
-        deadline: Instant::now() + Duration::from_secs(5),
-    };
-    let rows = backend.store.read(&statement, bounds).await;
-    rows.map(|rows| rows.captured.is_empty())
-        .map_err(|e| ImportError::Problem(engine::problem_of(e)))
 }
 
 /// The models, each behind those that its relations lead to, as far as there is such an order.

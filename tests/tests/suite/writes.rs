@@ -594,3 +594,22 @@ each_store!(
 fn words(errors: &[&str]) -> Vec<String> {
     errors.iter().map(|&e| e.to_owned()).collect()
 }
+
+each_store!(
+    whether_seeds_are_due_is_asked_of_the_engine,
+    TEAMS,
+    async |fx| {
+        let app = fx.engine.app();
+        let empty = async |model: &str| {
+            fx.engine
+                .is_empty(&app, fx.model(model).id)
+                .await
+                .expect("an answer")
+        };
+        assert!(empty("club.teams").await && empty("club.members").await);
+        let hidden = json!({"name": "chess", "founder": uid(1)});
+        fx.create(&system(), "club.teams", hidden).await.ok();
+        assert!(!empty("club.teams").await, "whoever may see it");
+        assert!(empty("club.members").await);
+    }
+);
