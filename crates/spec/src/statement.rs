@@ -102,20 +102,26 @@ pub enum Bind {
     Parent(usize),
 }
 
-/// A JSON key, ready to be copied: `"name":`.
+/// A JSON key, ready to be copied: `"name":`, with a comma before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(Arc<str>);
 
 impl Key {
     pub fn new(name: &str) -> Key {
-        let mut out = Vec::with_capacity(name.len() + 3);
+        let mut out = Vec::with_capacity(name.len() + 4);
+        out.push(b',');
         crate::json::write_string(&mut out, name);
         out.push(b':');
         Key(Arc::from(String::from_utf8_lossy(&out).as_ref()))
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.behind(false)
+    }
+
+    /// The key, with a comma where something is before it.
+    pub fn behind(&self, something: bool) -> &[u8] {
+        &self.0.as_bytes()[usize::from(!something)..]
     }
 }
 

@@ -231,12 +231,27 @@ pub fn parse_timestamp(text: &str) -> Result<i64, TimeError> {
     }
 }
 
-fn two(out: &mut [u8], at: usize, value: u32) {
-    out[at] = b'0' + (value / 10 % 10) as u8;
-    out[at + 1] = b'0' + (value % 10) as u8;
+/// `00` to `99`, one behind the other: a pair is one load instead of two divisions.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
+
+/// The last two digits of `value`.
+#[inline]
+fn two<const N: usize>(out: &mut [u8; N], at: usize, value: u32) {
+    let [tens, ones] = PAIRS[(value % 100) as usize];
+    out[at] = tens;
+    out[at + 1] = ones;
 }
 
-fn day_into(out: &mut [u8], days: i32) {
+#[inline]
+fn day_into<const N: usize>(out: &mut [u8; N], days: i32) {
     let (year, month, day) = civil_from_days(days.clamp(MIN_DATE, MAX_DATE));
     two(out, 0, year as u32 / 100);
     two(out, 2, year as u32 % 100);

@@ -29,18 +29,23 @@ RETURNING seq";
 impl Sqlite {
     pub async fn changes(&self, after: &Offset, limit: u32) -> Result<ChangeBatch> {
         let after = number(after)?;
-        self.on_reader(Instant::now() + READ, move |conn| read(conn, after, limit))
-            .await
+        self.on_reader(Instant::now() + READ, move |session| {
+            read(&session.conn, after, limit)
+        })
+        .await
     }
 
     pub async fn changes_head(&self) -> Result<Offset> {
-        let head = self.on_reader(Instant::now() + READ, head).await?;
+        let head = self
+            .on_reader(Instant::now() + READ, |session| head(&session.conn))
+            .await?;
         Ok(offset(head))
     }
 
     pub async fn changes_mark(&self) -> Result<Mark> {
         // One and the same connection each time: `data_version` counts what others than itself have written.
-        self.on_watch(|conn| {
+        self.on_watch(|session| {
+            let conn = &session.conn;
             let version = conn
                 .prepare_cached("PRAGMA data_version")?
                 .query_row([], |row| row.get(0))?;

@@ -1,5 +1,6 @@
 //! How a connection is opened, and how long a statement on it may run.
 
+use super::prepared::{InUse, Statements};
 use super::{Options, ffi};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -38,8 +39,10 @@ impl Limit {
     }
 }
 
-/// A connection and its time limit.
+/// A connection, its statements and its time limit.
 pub struct Session {
+    /// Before the connection, which must be the last to go.
+    statements: Statements,
     pub conn: Connection,
     pub limit: Limit,
 }
@@ -87,25 +90,39 @@ pub fn open(path: &Path, options: &Options, role: Role) -> rusqlite::Result<Sess
             conn.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
     }
-    conn.set_prepared_statement_cache_capacity(match role {
-        Role::Writer | Role::Inline => 192,
-        Role::Reader => 48,
-    });
     let limit = Limit::new();
     let watched = limit.clone();
     conn.progress_handler(STEPS, Some(move || watched.passed()))?;
-    Ok(Session { conn, limit })
+    let statements = Statements::new(match role {
+        Role::Writer | Role::Inline => 192,
+        Role::Reader => 48,
+    });
+    Ok(Session {
+        statements,
+        conn,
+        limit,
+    })
 }
 
 impl Session {
+    /// A prepared statement of this connection.
+    pub fn prepare(&self, text: &str) -> rusqlite::Result<InUse<'_>> {
+        self.statements.get(&self.conn, text)
+    }
+
+    /// Runs a statement that has no parameters, to its end.
+    pub fn execute(&self, text: &str) -> rusqlite::Result<()> {
+        self.prepare(text)?.execute()
+    }
+
     /// Runs with a time limit, and leaves neither a limit nor a transaction behind.
     pub fn limited<T>(
         &self,
         deadline: Instant,
-        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        run: impl FnOnce(&Session) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         self.limit.until(deadline);
-        let result = run(&self.conn);
+        let result = run(self);
         self.limit.lift();
         if !self.conn.is_autocommit() {
             // Only a failed read leaves its transaction open. Nothing is lost with it.

@@ -7,11 +7,32 @@
 //! | text, date (ISO), json (canonical) | TEXT |
 //! | uuid | BLOB of 16 bytes |
 
+use super::prepared::Prepared;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use spec::{ColumnType, Decimal, Uuid, Value};
 
+/// Sets a statement's parameters.
+pub fn bind_all(statement: &mut Prepared, params: &[Value]) -> rusqlite::Result<()> {
+    for (at, value) in params.iter().enumerate() {
+        bind_one(statement, at + 1, value)?;
+    }
+    Ok(())
+}
+
+/// Sets the parameter with this number.
+pub fn bind_one(statement: &mut Prepared, at: usize, value: &Value) -> rusqlite::Result<()> {
+    match bind(value) {
+        ToSqlOutput::Borrowed(value) => statement.bind(at, value),
+        ToSqlOutput::Owned(rusqlite::types::Value::Text(text)) => {
+            statement.bind(at, ValueRef::Text(text.as_bytes()))
+        }
+        // `bind` makes nothing else.
+        _ => Err(rusqlite::Error::InvalidQuery),
+    }
+}
+
 /// A parameter as SQLite wants it. Borrows text; only dates and lists make new text.
-pub fn bind(value: &Value) -> ToSqlOutput<'_> {
+fn bind(value: &Value) -> ToSqlOutput<'_> {
     let owned = |text: String| ToSqlOutput::Owned(rusqlite::types::Value::Text(text));
     ToSqlOutput::Borrowed(match value {
         Value::Null => ValueRef::Null,
@@ -100,10 +121,7 @@ pub fn write(out: &mut Vec<u8>, ty: ColumnType, column: ValueRef<'_>) {
         (ColumnType::Float, ValueRef::Real(v)) => spec::json::write_f64(out, v),
         (ColumnType::Float, ValueRef::Integer(v)) => spec::json::write_f64(out, v as f64),
         (ColumnType::Text | ColumnType::Date, ValueRef::Text(bytes)) => {
-            match std::str::from_utf8(bytes) {
-                Ok(text) => spec::json::write_string(out, text),
-                Err(_) => spec::json::write_string(out, &String::from_utf8_lossy(bytes)),
-            }
+            spec::json::write_text(out, bytes);
         }
         (ColumnType::Json, ValueRef::Text(bytes)) => out.extend_from_slice(bytes),
         (ColumnType::Uuid, ValueRef::Blob(bytes)) => match Uuid::from_slice(bytes) {

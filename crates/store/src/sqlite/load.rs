@@ -1,5 +1,6 @@
 //! Bulk: any number of steps, all or none, in one long transaction of the writer.
 
+use super::connection::Session;
 use super::turn::run_steps;
 use super::{Sqlite, error};
 use crate::{Batch, Loaded, Result};
@@ -22,7 +23,7 @@ impl Sqlite {
             let result = conn
                 .execute_batch("BEGIN IMMEDIATE")
                 .map_err(error::map)
-                .and_then(|()| run(conn, batches));
+                .and_then(|()| run(session, batches));
             if !matches!(result, Ok(Loaded::Done { .. })) && !conn.is_autocommit() {
                 let _ = conn.execute_batch("ROLLBACK");
             }
@@ -41,15 +42,15 @@ fn resize(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
     ))
 }
 
-fn run(conn: &Connection, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> {
+fn run(session: &Session, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> {
     let mut steps = 0;
     while let Some(batch) = batches.blocking_recv() {
         match batch {
             Batch::Commit => {
-                conn.execute_batch("COMMIT").map_err(error::map)?;
+                session.conn.execute_batch("COMMIT").map_err(error::map)?;
                 return Ok(Loaded::Done { steps });
             }
-            Batch::Steps(batch) => match run_steps(conn, &batch)? {
+            Batch::Steps(batch) => match run_steps(session, &batch)? {
                 Ok(_) => steps += batch.len() as u64,
                 Err(missed) => {
                     return Ok(Loaded::Missed {

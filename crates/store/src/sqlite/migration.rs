@@ -33,7 +33,8 @@ impl Sqlite {
     pub async fn migration(&self, wanted: &Schema) -> Result<Plan> {
         let wanted = wanted.clone();
         self.readers
-            .run(Instant::now() + LOOK, move |conn| {
+            .run(Instant::now() + LOOK, move |session| {
+                let conn = &session.conn;
                 conn.execute_batch("BEGIN DEFERRED")?;
                 let found = introspect(conn)?;
                 conn.execute_batch("COMMIT")?;
@@ -64,7 +65,9 @@ impl Sqlite {
 
     /// The migrations that ran, oldest first.
     pub async fn migrations(&self) -> Result<Vec<Migration>> {
-        self.readers.run(Instant::now() + LOOK, history).await
+        self.readers
+            .run(Instant::now() + LOOK, |session| history(&session.conn))
+            .await
     }
 }
 

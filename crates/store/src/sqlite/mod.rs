@@ -2,7 +2,8 @@
 //!
 //! - `readers`: short reads run inline on the caller's thread, the rest on threads of their own.
 //! - `writer`: one thread, one transaction for everybody who waits (`turn` is one caller's part in it).
-//! - `rows`, `encode`: rows become JSON; `connection`: how a connection is opened; `error`: what codes mean.
+//! - `rows`, `encode`: rows become JSON; `connection`: how a connection is opened; `prepared`: its statements;
+//!   `error`: what codes mean.
 //! - `introspect`, `migration`, `load`: tables, and bulk.
 //!
 //! In WAL mode readers never wait for the writer. A second *server* on one file is refused; command-line
@@ -15,16 +16,16 @@ mod ffi;
 mod introspect;
 mod load;
 mod migration;
+mod prepared;
 mod readers;
 mod rows;
 mod turn;
 mod writer;
 
 use crate::{Bounds, Changed, Decision, Result, StoreError};
-use connection::Role;
+use connection::{Role, Session};
 use parking_lot::Mutex;
 use readers::{Inline, Place, Readers};
-use rusqlite::Connection;
 use spec::statement::{Lane, Rows, Statement, Step, Written};
 use spec::value::Value;
 use std::fs::File;
@@ -138,15 +139,15 @@ impl Sqlite {
         match statement.lane {
             Lane::Bounded => {
                 let budget = Instant::now() + self.options.inline_budget;
-                self.inline.run(bounds.deadline.min(budget), |conn| {
-                    rows::read(conn, statement, bounds.emit)
+                self.inline.run(bounds.deadline.min(budget), |session| {
+                    rows::read(session, statement, bounds.emit)
                 })
             }
             Lane::Unbounded => {
                 let statement = statement.clone();
                 self.readers
-                    .run(bounds.deadline, move |conn| {
-                        rows::read(conn, &statement, bounds.emit)
+                    .run(bounds.deadline, move |session| {
+                        rows::read(session, &statement, bounds.emit)
                     })
                     .await
             }
@@ -174,7 +175,7 @@ impl Sqlite {
     pub(crate) async fn on_reader<T: Send + 'static>(
         &self,
         deadline: Instant,
-        run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        run: impl FnOnce(&Session) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         self.readers.run(deadline, run).await
     }
@@ -182,7 +183,7 @@ impl Sqlite {
     /// Runs inline, always on the same connection.
     pub(crate) fn on_watch<T>(
         &self,
-        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        run: impl FnOnce(&Session) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let deadline = Instant::now() + self.options.inline_budget;
         self.watch.lock().run(deadline, run)
@@ -191,7 +192,7 @@ impl Sqlite {
     /// Runs on the writer's thread with nothing else in between, outside any transaction.
     async fn alone<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&connection::Session) -> Result<T> + Send + 'static,
+        run: impl FnOnce(&Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.writer.send(Job::Alone(Box::new(move |session| {

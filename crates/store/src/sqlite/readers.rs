@@ -4,7 +4,6 @@ use super::connection::{self, Role, Session};
 use super::{Options, error};
 use crate::{Result, StoreError};
 use parking_lot::Mutex;
-use rusqlite::Connection;
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +31,7 @@ impl Place {
     pub fn run<T>(
         &mut self,
         deadline: Instant,
-        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        run: impl FnOnce(&Session) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let session = match &self.session {
             Some(session) => session,
@@ -77,7 +76,7 @@ impl Inline {
     pub fn run<T>(
         &self,
         deadline: Instant,
-        run: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        run: impl FnOnce(&Session) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let count = self.places.len();
         let own = THREAD.get() % count;
@@ -131,7 +130,7 @@ impl Readers {
     pub async fn run<T: Send + 'static>(
         &self,
         deadline: Instant,
-        run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        run: impl FnOnce(&Session) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let task: Task = Box::new(move |place| {

@@ -1,47 +1,30 @@
 //! A statement's rows, straight into the answer's JSON.
 //!
 //! Nothing is made per column: what SQLite hands out is borrowed from its page and written into the buffer.
-//! Nested statements run once per parent row (faster here than a join or JSON made in SQL, whatever the depth),
-//! all of them inside one read transaction, so that they see one state of the database.
+//! Nested statements run once per parent row (faster here than a join or JSON made in SQL, whatever the depth).
+//! They all see one state of the database: while the outermost statement stands at a row, its connection stays
+//! in that statement's read transaction (<https://www.sqlite.org/lang_transaction.html>, "implicit transactions").
 
+use super::connection::Session;
 use super::encode;
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, Row};
+use super::prepared::{InUse, Prepared};
+use rusqlite::types::ValueRef;
 use spec::Value;
-use spec::statement::{Bind, Capture, Nested, Output, Part, Rows, Shape, Splice, Statement};
+use spec::statement::{Bind, Capture, Key, Nested, Output, Part, Rows, Shape, Splice, Statement};
 
 /// Runs a reading statement; of its rows, `emit` are written.
-pub fn read(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Result<Rows> {
-    if !has_nested(&statement.shape) {
-        return run(conn, statement, emit);
-    }
-    conn.prepare_cached("BEGIN DEFERRED")?.execute([])?;
-    let rows = run(conn, statement, emit)?;
-    conn.prepare_cached("COMMIT")?.execute([])?;
-    Ok(rows)
-}
-
-fn has_nested(shape: &Shape) -> bool {
-    shape.columns.iter().any(|output| match output {
-        Output::When(inner) => matches!(**inner, Output::Nested(_)),
-        output => matches!(output, Output::Nested(_)),
-    })
-}
-
-fn run(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Result<Rows> {
+pub fn read(session: &Session, statement: &Statement, emit: u32) -> rusqlite::Result<Rows> {
     let shape = &*statement.shape;
-    let mut level = Level::prepare(conn, &statement.text, shape)?;
+    let mut level = Level::prepare(session, &statement.text, shape)?;
     let Level { own, nested, .. } = &mut level;
-    for (at, value) in statement.params.iter().enumerate() {
-        own.raw_bind_parameter(at + 1, encode::bind(value))?;
-    }
+    encode::bind_all(own, &statement.params)?;
     let mut out = Rows {
         body: Vec::with_capacity(512 * emit.clamp(1, 32) as usize),
+        ends: Vec::with_capacity(emit.min(128) as usize),
         ..Rows::default()
     };
-    let mut rows = own.raw_query();
     let mut written = 0;
-    while let Some(row) = rows.next()? {
+    while own.step()? {
         if written == emit {
             out.more = true;
             break;
@@ -49,18 +32,16 @@ fn run(conn: &Connection, statement: &Statement, emit: u32) -> rusqlite::Result<
         if written > 0 {
             out.body.push(b',');
         }
-        if shape.capture == Capture::Last {
-            out.captured.clear();
-        }
+        written += 1;
         let mut record = Record {
-            row,
+            row: own,
             column: 0,
             slot: 0,
-            capture: true,
+            // The last row that may be written is the last one that is, or nothing is behind it.
+            capture: shape.capture == Capture::Every || written == emit,
         };
         record.write(shape, nested, &mut out)?;
         out.ends.push(out.body.len());
-        written += 1;
     }
     Ok(out)
 }
@@ -71,16 +52,16 @@ fn is_true(value: ValueRef<'_>) -> bool {
 }
 
 /// A prepared statement and those nested in it, in the order of their shape.
-struct Level<'conn> {
-    own: CachedStatement<'conn>,
-    nested: Vec<Level<'conn>>,
+struct Level<'s> {
+    own: InUse<'s>,
+    nested: Vec<Level<'s>>,
     /// How many [`Output::Splice`]s there are at this level and below.
     slots: usize,
 }
 
-impl<'conn> Level<'conn> {
-    fn prepare(conn: &'conn Connection, text: &str, shape: &Shape) -> rusqlite::Result<Self> {
-        let own = conn.prepare_cached(text)?;
+impl<'s> Level<'s> {
+    fn prepare(session: &'s Session, text: &str, shape: &Shape) -> rusqlite::Result<Self> {
+        let own = session.prepare(text)?;
         let mut nested = Vec::new();
         let mut slots = 0;
         for output in &shape.columns {
@@ -92,7 +73,7 @@ impl<'conn> Level<'conn> {
                 Output::Splice { .. } => slots += 1,
                 Output::Nested(inner) => match &inner.part {
                     Part::Statement { text, shape, .. } => {
-                        let level = Level::prepare(conn, text, shape)?;
+                        let level = Level::prepare(session, text, shape)?;
                         slots += level.slots;
                         nested.push(level);
                     }
@@ -109,8 +90,8 @@ impl<'conn> Level<'conn> {
 }
 
 /// One row on its way to become an object.
-struct Record<'row, 'stmt> {
-    row: &'row Row<'stmt>,
+struct Record<'row> {
+    row: &'row Prepared,
     /// The driver's next column.
     column: usize,
     /// The number of the next splice.
@@ -119,11 +100,11 @@ struct Record<'row, 'stmt> {
     capture: bool,
 }
 
-impl<'row> Record<'row, '_> {
-    fn next(&mut self) -> rusqlite::Result<ValueRef<'row>> {
-        let value = self.row.get_ref(self.column)?;
+impl<'row> Record<'row> {
+    fn next(&mut self) -> ValueRef<'row> {
+        let value = self.row.column(self.column);
         self.column += 1;
-        Ok(value)
+        value
     }
 
     fn write(
@@ -135,54 +116,51 @@ impl<'row> Record<'row, '_> {
         let mut nested = nested.iter_mut();
         out.body.push(b'{');
         let start = out.body.len();
-        let comma = |body: &mut Vec<u8>| {
-            if body.len() > start {
-                body.push(b',');
-            }
+        let name = |body: &mut Vec<u8>, key: &Key| {
+            body.extend_from_slice(key.behind(body.len() > start));
         };
         for output in &shape.columns {
             let (output, shown) = match output {
-                Output::When(inner) => (&**inner, is_true(self.next()?)),
+                Output::When(inner) => (&**inner, is_true(self.next())),
                 output => (output, true),
             };
             match output {
                 Output::Field { key, ty } => {
-                    let value = self.next()?;
-                    comma(&mut out.body);
-                    out.body.extend_from_slice(key.as_bytes());
+                    let value = self.next();
+                    name(&mut out.body, key);
                     encode::write(&mut out.body, *ty, value);
                 }
                 Output::Guarded { key, ty } => {
-                    let shown = is_true(self.next()?);
-                    let value = self.next()?;
+                    let shown = is_true(self.next());
+                    let value = self.next();
                     if shown {
-                        comma(&mut out.body);
-                        out.body.extend_from_slice(key.as_bytes());
+                        name(&mut out.body, key);
                         encode::write(&mut out.body, *ty, value);
                     }
                 }
                 Output::Captured { ty } => {
-                    let value = self.next()?;
+                    let value = self.next();
                     if self.capture {
                         out.captured.push(encode::decode(*ty, value));
                     }
                 }
                 Output::Unused => {
-                    self.next()?;
+                    self.next();
                 }
                 Output::Members => {
-                    if let ValueRef::Text([b'{', members @ .., b'}']) = self.next()?
+                    if let ValueRef::Text([b'{', members @ .., b'}']) = self.next()
                         && !members.is_empty()
                     {
-                        comma(&mut out.body);
+                        if out.body.len() > start {
+                            out.body.push(b',');
+                        }
                         out.body.extend_from_slice(members);
                     }
                 }
                 Output::Splice { key, ty } => {
-                    let id = encode::decode(*ty, self.next()?);
+                    let id = encode::decode(*ty, self.next());
                     if shown {
-                        comma(&mut out.body);
-                        out.body.extend_from_slice(key.as_bytes());
+                        name(&mut out.body, key);
                         if id.is_null() {
                             out.body.extend_from_slice(b"null");
                         } else {
@@ -198,7 +176,7 @@ impl<'row> Record<'row, '_> {
                 Output::Nested(inner) => {
                     let level = nested.next().ok_or(rusqlite::Error::InvalidQuery)?;
                     if shown {
-                        comma(&mut out.body);
+                        name(&mut out.body, &inner.key);
                         self.relation(inner, level, out)?;
                     }
                     self.slot += level.slots;
@@ -212,7 +190,7 @@ impl<'row> Record<'row, '_> {
     }
 
     /// A record nested in this one.
-    fn child<'a, 'b>(&self, row: &'a Row<'b>) -> Record<'a, 'b> {
+    fn child<'a>(&self, row: &'a Prepared) -> Record<'a> {
         Record {
             row,
             column: 1,
@@ -231,28 +209,30 @@ impl<'row> Record<'row, '_> {
         let Part::Statement { binds, shape, .. } = &nested.part else {
             return Err(rusqlite::Error::InvalidQuery);
         };
+        let Level {
+            own,
+            nested: inside,
+            ..
+        } = level;
         for (at, bind) in binds.iter().enumerate() {
-            let value = match bind {
-                Bind::Value(value) => encode::bind(value),
-                Bind::Parent(column) => ToSqlOutput::Borrowed(self.row.get_ref(*column)?),
-            };
-            level.own.raw_bind_parameter(at + 1, value)?;
-        }
-        out.body.extend_from_slice(nested.key.as_bytes());
-        let mut rows = level.own.raw_query();
-        let Some(many) = nested.many else {
-            match rows.next()? {
-                Some(row) if row.get_ref(0)? != ValueRef::Null => {
-                    self.child(row).write(shape, &mut level.nested, out)?;
-                }
-                _ => out.body.extend_from_slice(b"null"),
+            match bind {
+                Bind::Value(value) => encode::bind_one(own, at + 1, value)?,
+                Bind::Parent(column) => own.bind(at + 1, self.row.column(*column))?,
             }
+        }
+        let Some(many) = nested.many else {
+            if own.step()? && own.column(0) != ValueRef::Null {
+                self.child(own).write(shape, inside, out)?;
+            } else {
+                out.body.extend_from_slice(b"null");
+            }
+            own.reset();
             return Ok(());
         };
         out.body.extend_from_slice(b"{\"data\":[");
         let mut written = 0;
         let mut more = false;
-        while let Some(row) = rows.next()? {
+        while own.step()? {
             if written == many.limit {
                 more = true;
                 break;
@@ -260,9 +240,10 @@ impl<'row> Record<'row, '_> {
             if written > 0 {
                 out.body.push(b',');
             }
-            self.child(row).write(shape, &mut level.nested, out)?;
+            self.child(own).write(shape, inside, out)?;
             written += 1;
         }
+        own.reset();
         out.body.extend_from_slice(if more {
             b"],\"more\":true}"
         } else {
@@ -273,12 +254,12 @@ impl<'row> Record<'row, '_> {
 }
 
 /// The captured columns of a row whose shape has nothing else that is wanted here.
-pub fn captured(row: &Row<'_>, shape: &Shape, into: &mut Vec<Value>) -> rusqlite::Result<()> {
+pub fn captured(row: &Prepared, shape: &Shape, into: &mut Vec<Value>) {
     let mut column = 0;
     for output in &shape.columns {
         match output {
             Output::Captured { ty } => {
-                into.push(encode::decode(*ty, row.get_ref(column)?));
+                into.push(encode::decode(*ty, row.column(column)));
                 column += 1;
             }
             Output::Guarded { .. } => column += 2,
@@ -287,5 +268,4 @@ pub fn captured(row: &Row<'_>, shape: &Shape, into: &mut Vec<Value>) -> rusqlite
             _ => column += 1,
         }
     }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! What the writer does for one caller: a few steps, or a look at a record and then a few steps.
 
+use super::connection::Session;
 use super::{encode, error, rows, unwound};
 use crate::{Changed, Decision, Result, StoreError};
-use rusqlite::Connection;
 use spec::statement::{Expect, Statement, Step, Written};
 use spec::value::Value;
 use std::time::Instant;
@@ -19,7 +19,7 @@ pub enum Effect {
 /// the last run counts.
 pub trait Turn: Send {
     fn deadline(&self) -> Instant;
-    fn run(&mut self, conn: &Connection) -> Effect;
+    fn run(&mut self, session: &Session) -> Effect;
     /// It will not be run, or what it did is lost.
     fn fail(&mut self, error: StoreError);
     /// The group is committed (or this turn failed): tells the caller.
@@ -30,11 +30,11 @@ pub trait Turn: Send {
 type Outcome = std::result::Result<Vec<Vec<Value>>, usize>;
 
 /// Runs the steps. On an error or a miss the caller undoes those that ran.
-pub fn run_steps(conn: &Connection, steps: &[Step]) -> Result<Outcome> {
+pub fn run_steps(session: &Session, steps: &[Step]) -> Result<Outcome> {
     let mut captured = Vec::with_capacity(steps.len());
     for (at, step) in steps.iter().enumerate() {
         let (touched, values) =
-            run_step(conn, &step.statement).map_err(|failed| match error::map(failed) {
+            run_step(session, &step.statement).map_err(|failed| match error::map(failed) {
                 StoreError::ForeignKey { columns, .. } => StoreError::ForeignKey {
                     table: error::table_of(&step.statement.text),
                     columns,
@@ -50,27 +50,24 @@ pub fn run_steps(conn: &Connection, steps: &[Step]) -> Result<Outcome> {
 }
 
 /// How many rows the statement touched (or returned), and the captured columns of those it returned.
-fn run_step(conn: &Connection, statement: &Statement) -> rusqlite::Result<(usize, Vec<Value>)> {
-    let mut prepared = conn.prepare_cached(&statement.text)?;
-    for (at, value) in statement.params.iter().enumerate() {
-        prepared.raw_bind_parameter(at + 1, encode::bind(value))?;
-    }
-    if prepared.column_count() == 0 {
-        return Ok((prepared.raw_execute()?, Vec::new()));
-    }
+fn run_step(session: &Session, statement: &Statement) -> rusqlite::Result<(usize, Vec<Value>)> {
+    let mut prepared = session.prepare(&statement.text)?;
+    encode::bind_all(&mut prepared, &statement.params)?;
     let mut values = Vec::new();
     let mut returned = 0;
-    let mut found = prepared.raw_query();
-    while let Some(row) = found.next()? {
-        rows::captured(row, &statement.shape, &mut values)?;
+    while prepared.step()? {
+        rows::captured(&prepared, &statement.shape, &mut values);
         returned += 1;
+    }
+    if prepared.columns() == 0 {
+        returned = session.conn.changes() as usize;
     }
     Ok((returned, values))
 }
 
 /// The captured columns of the only row of a read.
-fn look(conn: &Connection, read: &Statement) -> Result<Option<Vec<Value>>> {
-    let (returned, mut values) = run_step(conn, read).map_err(error::map)?;
+fn look(session: &Session, read: &Statement) -> Result<Option<Vec<Value>>> {
+    let (returned, mut values) = run_step(session, read).map_err(error::map)?;
     match returned {
         0 => Ok(None),
         1 => Ok(Some(values)),
@@ -109,8 +106,8 @@ impl Turn for WriteTurn {
         self.deadline
     }
 
-    fn run(&mut self, conn: &Connection) -> Effect {
-        let outcome = run_steps(conn, &self.steps);
+    fn run(&mut self, session: &Session) -> Effect {
+        let outcome = run_steps(session, &self.steps);
         let effect = effect_of(&outcome);
         self.result = outcome.map(|outcome| match outcome {
             Ok(captured) => Written::Done(captured),
@@ -165,12 +162,12 @@ where
         (turn, answer)
     }
 
-    fn change(&mut self, conn: &Connection) -> Result<(Effect, Changed<T>)> {
-        let record = look(conn, &self.read)?;
+    fn change(&mut self, session: &Session) -> Result<(Effect, Changed<T>)> {
+        let record = look(session, &self.read)?;
         let decide = &mut self.decide;
         match unwound(|| decide(record.as_deref()))? {
             Decision::Stop(told) => Ok((Effect::Undo, Changed::Stopped(told))),
-            Decision::Write(steps, told) => Ok(match run_steps(conn, &steps)? {
+            Decision::Write(steps, told) => Ok(match run_steps(session, &steps)? {
                 Ok(captured) => (Effect::Keep, Changed::Done(told, captured)),
                 Err(step) => (Effect::Undo, Changed::Missed(told, step)),
             }),
@@ -187,8 +184,8 @@ where
         self.deadline
     }
 
-    fn run(&mut self, conn: &Connection) -> Effect {
-        let (effect, result) = match self.change(conn) {
+    fn run(&mut self, session: &Session) -> Effect {
+        let (effect, result) = match self.change(session) {
             Ok((effect, changed)) => (effect, Ok(changed)),
             Err(error) => (Effect::Undo, Err(error)),
         };

@@ -9,7 +9,6 @@ use super::connection::{self, Role, Session};
 use super::turn::{Effect, Turn};
 use super::{Options, error, unwound};
 use crate::{Result, StoreError};
-use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -255,23 +254,24 @@ impl Thread {
         self.session
             .limit
             .until(turn.deadline().min(now + self.options.turn_budget));
-        let conn = &self.session.conn;
-        let result = exec(conn, "SAVEPOINT turn")
+        let session = &self.session;
+        let result = session
+            .execute("SAVEPOINT turn")
             .map_err(error::map)
             .and_then(|()| {
-                let effect = unwound(|| turn.run(conn)).unwrap_or_else(|cause| {
+                let effect = unwound(|| turn.run(session)).unwrap_or_else(|cause| {
                     turn.fail(cause);
                     Effect::Undo
                 });
                 self.session.limit.lift();
                 // A lost transaction has no savepoints any more.
-                if conn.is_autocommit() {
+                if session.conn.is_autocommit() {
                     return Ok(());
                 }
                 if effect == Effect::Undo {
-                    exec(conn, "ROLLBACK TO turn").map_err(error::map)?;
+                    session.execute("ROLLBACK TO turn").map_err(error::map)?;
                 }
-                exec(conn, "RELEASE turn").map_err(error::map)
+                session.execute("RELEASE turn").map_err(error::map)
             });
         self.session.limit.lift();
         if let Err(cause) = result {
@@ -284,7 +284,9 @@ impl Thread {
 
     fn begin(&mut self) -> Result<()> {
         let result = self.sound().and_then(|()| {
-            exec(&self.session.conn, "BEGIN IMMEDIATE").map_err(|failed| self.failed(failed))
+            self.session
+                .execute("BEGIN IMMEDIATE")
+                .map_err(|failed| self.failed(failed))
         });
         self.busy = matches!(result, Err(StoreError::Busy { .. }));
         result
@@ -292,7 +294,7 @@ impl Thread {
 
     fn commit(&mut self) -> Result<()> {
         self.dirty = true;
-        let result = exec(&self.session.conn, "COMMIT");
+        let result = self.session.execute("COMMIT");
         let result = result.map_err(|failed| match self.failed(failed) {
             // The last frame may have reached the disk although its fsync failed.
             StoreError::Unavailable { cause, .. } => StoreError::Unavailable { cause, maybe: true },
@@ -369,8 +371,4 @@ impl Thread {
         }
         self.session.patience(self.options.busy_timeout);
     }
-}
-
-fn exec(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(sql)?.raw_execute().map(|_| ())
 }
