@@ -1,42 +1,15 @@
-//! What went wrong below → what the caller is told, and what the log is; and the problems of this room.
+//! The problems of this room.
 
 use spec::{Code, Problem};
 use std::time::Duration;
 use store::StoreError;
 
+/// As everywhere; but what others changed is an account.
 pub fn problem_of(error: StoreError) -> Problem {
-    let cause = error.to_string();
-    let wait = Duration::from_secs(1);
-    let problem = match error {
-        StoreError::Unavailable { maybe: false, .. } => Problem::new(
-            Code::StoreUnavailable,
-            "The database cannot be reached right now.",
-        ),
-        StoreError::Unavailable { maybe: true, .. } => Problem::new(
-            Code::StoreUnavailable,
-            "The connection to the database was lost during the write; whether it happened is not known.",
-        ),
-        StoreError::Full { .. } => {
-            let problem = Problem::new(
-                Code::StoreFull,
-                "The database has no room left; nothing was written.",
-            );
-            return problem.retry_after(wait * 10).because(cause);
-        }
-        StoreError::Busy { .. } => Problem::new(
-            Code::StoreBusy,
-            "Another program holds the database; nothing was written.",
-        ),
-        StoreError::Timeout => Problem::new(
-            Code::QueryTimeout,
-            "The database did not answer within the time one query has.",
-        ),
-        StoreError::Contended => return contended(),
-        StoreError::Unique { .. } | StoreError::ForeignKey { .. } | StoreError::Other { .. } => {
-            return Problem::internal(cause);
-        }
-    };
-    problem.retry_after(wait).because(cause)
+    match error {
+        StoreError::Contended => contended(),
+        error => store::error::problem_of(error),
+    }
 }
 
 pub fn contended() -> Problem {

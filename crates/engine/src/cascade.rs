@@ -6,13 +6,13 @@
 use crate::answer::{Answer, Outcome};
 use crate::delete::{Removal, delete_problem};
 use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
-use crate::fault::problem_of;
 use crate::record::Record;
 use plan::write::{Guards, Logged};
 use spec::problem::Result;
 use spec::statement::{Statement, Step, Written};
 use spec::{Code, FieldId, ModelId, OnDelete, Problem, Value};
 use store::StoreError;
+use store::error::problem_of;
 
 /// Records that one delete may take along or loosen.
 const MAX: usize = 1000;

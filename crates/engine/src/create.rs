@@ -2,7 +2,6 @@
 
 use crate::answer::{Answer, Outcome};
 use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
-use crate::fault::problem_of;
 use crate::input::{self, Input};
 use crate::judge::{Judge, all_of, traverses};
 use crate::record::Record;
@@ -15,6 +14,7 @@ use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Va
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
+use store::error::problem_of;
 
 /// A record that may be created, and the steps that do it.
 pub(crate) struct Draft {

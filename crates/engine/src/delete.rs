@@ -3,7 +3,6 @@
 use crate::answer::{Answer, Outcome};
 use crate::etag;
 use crate::execute::{Run, unsupported};
-use crate::fault::problem_of;
 use crate::judge::{Judge, Question, Questions, traverses};
 use crate::read::parse_id;
 use crate::record::Record;
@@ -14,6 +13,7 @@ use spec::problem::Result;
 use spec::statement::Step;
 use spec::{Code, OnDelete, Problem, Rule, Value};
 use std::time::Instant;
+use store::error::problem_of;
 use store::{Changed, Decision, StoreError};
 
 /// A delete of one record, decided each time it is read.

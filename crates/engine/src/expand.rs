@@ -2,7 +2,6 @@
 //! one per record, and each ruled by the module it belongs to.
 
 use crate::execute::{Run, unsupported};
-use crate::fault::problem_of;
 use plan::operation::Select;
 use plan::resolve::{Foreign, Want};
 use spec::problem::Result;
@@ -12,6 +11,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
+use store::error::problem_of;
 
 /// An operation that leads to operations of the same kind.
 type Later<'s, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 's>>;

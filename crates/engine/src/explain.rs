@@ -2,7 +2,6 @@
 //! and the SQL it became.
 
 use crate::execute::{Engine, Run, unsupported};
-use crate::fault::problem_of;
 use crate::input;
 use crate::judge::Judge;
 use crate::record::Record;
@@ -17,6 +16,7 @@ use spec::statement::Statement;
 use spec::{App, Code, Model, ModelId, Principal, Rule, Value};
 use std::sync::Arc;
 use std::time::Instant;
+use store::error::problem_of;
 
 /// What is asked about.
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 //! log as any write; rules do not bind the system, and given ids and times are kept.
 
 use crate::execute::Engine;
-use crate::fault::problem_of;
 use crate::input;
 use crate::judge::Judge;
 use spec::problem::Result;
@@ -11,6 +10,7 @@ use spec::{App, ModelId, Principal, Value};
 use std::sync::Arc;
 use std::time::Instant;
 use store::Bounds;
+use store::error::problem_of;
 
 /// What one line of an import becomes.
 #[derive(Debug)]

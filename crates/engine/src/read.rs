@@ -4,7 +4,6 @@ use crate::answer::{Answer, Outcome};
 use crate::cursor::Cursors;
 use crate::etag;
 use crate::execute::{Run, unsupported};
-use crate::fault::problem_of;
 use plan::access;
 use plan::operation::{List, One, Select};
 use plan::read::Page;
@@ -13,6 +12,7 @@ use spec::problem::Result;
 use spec::statement::Capture;
 use spec::{Code, Model, ModelId, Problem, Rule, Value};
 use std::time::Instant;
+use store::error::problem_of;
 
 impl Run<'_> {
     pub async fn one(&mut self, one: One) -> Result<Answer> {

@@ -5,7 +5,6 @@ use crate::answer::{Answer, Outcome};
 use crate::create::conflict;
 use crate::etag;
 use crate::execute::{Run, unsupported};
-use crate::fault::problem_of;
 use crate::input::{self, Input};
 use crate::judge::{Judge, Question, Questions, all_of, traverses};
 use crate::merge;
@@ -19,6 +18,7 @@ use spec::statement::Step;
 use spec::types::FieldType;
 use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
 use std::time::Instant;
+use store::error::problem_of;
 use store::{Changed, Decision};
 
 /// How a body meets a stored record.

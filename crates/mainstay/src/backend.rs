@@ -100,7 +100,7 @@ pub fn schema(app: &App) -> Schema {
 
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> StartError {
-        StartError::Problem(engine::problem_of(error))
+        StartError::Problem(store::error::problem_of(error))
     }
 }
 

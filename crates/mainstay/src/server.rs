@@ -189,7 +189,7 @@ impl gateway::Service for Service {
             .read(&plan::read::ping(), bounds)
             .await
             .map(|_| ())
-            .map_err(engine::problem_of)
+            .map_err(store::error::problem_of)
     }
 
     fn gauges(&self) -> Vec<Gauge> {

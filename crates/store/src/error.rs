@@ -1,6 +1,8 @@
-//! What can go wrong below, in the words that the engine decides on.
+//! What can go wrong below, in the words that the rooms above decide on.
 
+use spec::{Code, Problem};
 use std::fmt;
+use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreError {
@@ -48,3 +50,37 @@ impl fmt::Display for StoreError {
     }
 }
 impl std::error::Error for StoreError {}
+
+/// What a caller is told, and what the log is. Conflicts and references are the caller's own data: whoever
+/// writes tells of them, and here they are defects.
+pub fn problem_of(error: StoreError) -> Problem {
+    let cause = error.to_string();
+    let wait = Duration::from_secs(1);
+    match error {
+        StoreError::Unavailable { maybe: false, .. } => {
+            Problem::new(Code::StoreUnavailable, "The database cannot be reached right now.").retry_after(wait)
+        }
+        StoreError::Unavailable { maybe: true, .. } => Problem::new(
+            Code::StoreUnavailable,
+            "The connection to the database was lost during the write; whether it happened is not known.",
+        )
+        .retry_after(wait),
+        StoreError::Full { .. } => {
+            Problem::new(Code::StoreFull, "The database has no room left; nothing was written.").retry_after(wait * 10)
+        }
+        StoreError::Busy { .. } => {
+            Problem::new(Code::StoreBusy, "Another program holds the database; nothing was written.").retry_after(wait)
+        }
+        StoreError::Timeout => {
+            Problem::new(Code::QueryTimeout, "The database did not answer within the time one query has.")
+                .retry_after(wait)
+        }
+        StoreError::Contended => {
+            Problem::new(Code::Contended, "Others changed the record each time this write was tried.").retry_after(wait)
+        }
+        StoreError::Unique { .. } | StoreError::ForeignKey { .. } | StoreError::Other { .. } => {
+            return Problem::internal(cause);
+        }
+    }
+    .because(cause)
+}
