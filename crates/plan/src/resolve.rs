@@ -574,7 +574,10 @@ pub fn type_of(ty: &FieldType, key: KeyKind, field: &Field) -> Type {
 pub fn read_key(key: KeyKind, text: &str) -> Option<Value> {
     match key {
         KeyKind::Uuid => read_uuid(text).map(Value::Uuid),
-        KeyKind::Int => read_int(text).map(Value::Int),
+        // One record has one address: not `01`, `-0` or `+1` beside `1`.
+        KeyKind::Int => read_int(text)
+            .filter(|n| n.to_string() == text)
+            .map(Value::Int),
         KeyKind::String => {
             let fits = !text.is_empty() && text.chars().count() <= 128 && !text.contains('\0');
             fits.then(|| Value::text(text))
@@ -582,7 +585,8 @@ pub fn read_key(key: KeyKind, text: &str) -> Option<Value> {
     }
 }
 
-/// The hyphenated form only: one record has one address.
+/// The hyphenated form only, of which RFC 9562 (4) has either case read and the lower one written. A record's tag
+/// hangs on the value; a cursor on the query as it was written.
 fn read_uuid(text: &str) -> Option<Uuid> {
     if text.len() == 36 {
         Uuid::try_parse(text).ok()

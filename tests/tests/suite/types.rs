@@ -2,6 +2,7 @@
 //! both stores.
 
 use mainstay_tests::*;
+use plan::operation::PlainOp;
 use serde_json::{Value as Json, json};
 
 const APP: &str = r#"
@@ -463,4 +464,43 @@ each_store!(assigned_keys_go_on_behind_given_ones, APP, async |fx| {
     let twice = fx.create(&system(), N, json!({"id": 24})).await;
     assert_eq!(twice.errors(), ["/id duplicate"]);
     assert_eq!(assigned().await, 25);
+});
+
+/// RFC 9562 has UUIDs read in either case and written in lower case. A cursor belongs to the query as it was written.
+const TWO: &str = r#"
+## modules/m/module.toml
+[models.items.fields]
+n = { type = "int" }
+[models.items.access]
+read = "true"
+create = "true"
+update = "true"
+"#;
+
+each_store!(a_uuid_is_read_in_either_case, TWO, async |fx| {
+    let who = user(1);
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let made = fx.create(&who, "m.items", json!({"n": n})).await.ok();
+        ids.push(made["id"].as_str().expect("an id").to_owned());
+    }
+    let (lower, upper) = (ids[0].clone(), ids[0].to_uppercase());
+    assert_ne!(lower, upper);
+    let (one, other) = (
+        fx.one(&who, "m.items", &lower).await,
+        fx.one(&who, "m.items", &upper).await,
+    );
+    assert_eq!(one.etag(), other.etag());
+    assert_eq!(one.ok(), other.ok());
+    let listed = |id: &str| Query::new().plain("id", PlainOp::Ne, &[id]).limit(1);
+    let page = fx.list(&who, "m.items", listed(&upper)).await.ok();
+    let cursor = page["next_cursor"].as_str().expect("more").to_owned();
+    let mixed = fx.list(&who, "m.items", listed(&lower).cursor(&cursor));
+    assert_eq!(mixed.await.code(), "request.bad_cursor");
+    let rest = fx
+        .list(&who, "m.items", listed(&upper).cursor(&cursor))
+        .await
+        .data();
+    assert_eq!(rest.len(), 1);
+    assert_eq!(rest[0]["id"], json!(ids[2]), "in lower case");
 });

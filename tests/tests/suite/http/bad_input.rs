@@ -383,7 +383,14 @@ fn addresses() -> Vec<(String, &'static str)> {
         ),
         ("/api/all/numbers/x".into(), "400 request.bad_id"),
         ("/api/all/numbers/1.0".into(), "400 request.bad_id"),
-        ("/api/all/numbers/01".into(), "404 access.not_found"),
+        // One record has one address.
+        ("/api/all/numbers/01".into(), "400 request.bad_id"),
+        ("/api/all/numbers/+1".into(), "400 request.bad_id"),
+        ("/api/all/numbers/%2b1".into(), "400 request.bad_id"),
+        ("/api/all/numbers/-0".into(), "400 request.bad_id"),
+        ("/api/all/numbers/-01".into(), "400 request.bad_id"),
+        ("/api/all/numbers?id=01".into(), "400 request.bad_parameter"),
+        ("/api/all/numbers?id[in]=1,01".into(), "400 request.bad_parameter"),
         (
             "/api/all/numbers/99999999999999999999".into(),
             "400 request.bad_id",
