@@ -22,6 +22,39 @@ const BLANK: &[(&str, &str)] = &[
 
 const MARKETPLACE: &[(&str, &str)] = &include!("../../templates/marketplace.rs");
 
+/// The app is called as its folder is, in letters that need no quoting anywhere.
+fn name(dir: &Path) -> String {
+    // `.` and `..` have a name only once they are resolved.
+    let resolved = dir.canonicalize();
+    let dir = resolved.as_deref().unwrap_or(dir);
+    let folder = dir.file_name().unwrap_or_default().to_string_lossy();
+    let plain: String = folder
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    match plain.trim_matches('-') {
+        "" => "app".to_owned(),
+        name if name.starts_with(|c: char| c.is_ascii_digit()) => format!("app-{name}"),
+        name => name.to_owned(),
+    }
+}
+
+/// A template's `mainstay.toml` with another name in its place.
+fn named(text: &str, name: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut due = true;
+    for line in text.split_inclusive('\n') {
+        if due && line.starts_with("name = ") {
+            out.push_str(&format!("name = \"{name}\"\n"));
+            due = false;
+        } else {
+            out.push_str(line);
+        }
+    }
+    out
+}
+
 pub fn new(dir: &Path, template: Template) -> Result<(), Failure> {
     let failed = |path: &Path, e: std::io::Error| Failure::new(format!("{}: {e}", path.display()));
     if dir.exists()
@@ -35,17 +68,7 @@ pub fn new(dir: &Path, template: Template) -> Result<(), Failure> {
             dir.display()
         )));
     }
-    let name = dir
-        .file_name()
-        .map(|n| n.to_string_lossy().to_lowercase())
-        .map(|n| {
-            n.chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-                .collect::<String>()
-        })
-        .map(|n| n.trim_matches('-').to_owned())
-        .filter(|n| n.starts_with(|c: char| c.is_ascii_alphabetic()))
-        .unwrap_or_else(|| "app".to_owned());
+    let name = name(dir);
     let files = match template {
         Template::Blank => BLANK,
         Template::Marketplace => MARKETPLACE,
@@ -56,7 +79,7 @@ pub fn new(dir: &Path, template: Template) -> Result<(), Failure> {
             std::fs::create_dir_all(parent).map_err(|e| failed(parent, e))?;
         }
         let text = if path.ends_with("mainstay.toml") {
-            text.replacen("name = \"app\"", &format!("name = \"{name}\""), 1)
+            named(text, &name)
         } else {
             (*text).to_owned()
         };

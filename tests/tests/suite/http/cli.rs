@@ -91,6 +91,22 @@ fn a_new_app_is_whole() {
         let again = run(folder.path(), &["new", template]);
         again.expect(1, &["is not empty", "name a new folder"]);
     }
+    // It is called as its folder is, in letters that a name may have.
+    for (at, template, name) in [
+        ("My Shop", "marketplace", "my-shop"),
+        ("deep/er/bazaar", "marketplace", "bazaar"),
+        ("2nd", "marketplace", "app-2nd"),
+        ("Ünlü", "blank", "nl"),
+        ("...", "blank", "app"),
+    ] {
+        run(folder.path(), &["new", at, "--template", template]).expect(0, &[]);
+        let name = format!("✓ {name}:");
+        run(folder.path(), &["check", at]).expect(0, &[&name]);
+    }
+    let here = folder.path().join("here");
+    std::fs::create_dir(&here).expect("a folder");
+    run(&here, &["new", "."]).expect(0, &[]);
+    run(&here, &["check"]).expect(0, &["✓ here:"]);
     run(folder.path(), &["new", "x", "--template", "nothing"]).expect(2, &["blank", "marketplace"]);
     run(folder.path(), &["check", "nowhere"]).expect(3, &["mainstay new"]);
 }
