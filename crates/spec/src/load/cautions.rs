@@ -2,13 +2,23 @@
 //! probably not what somebody meant.
 
 use super::declare::{FieldDecl, ModelDecl, ModuleDecl};
+use super::names;
 use super::report::{Located, Report};
 use super::resolve;
+use crate::expr::ExprKind;
+use crate::expr::fold::{self, Known};
 use crate::model::{App, Field, Model, Rule};
+use crate::principal::Principal;
+use crate::settings::Registration;
+use crate::value::Value;
+use std::sync::Arc;
 
 pub(super) fn check(app: &App, modules: &[ModuleDecl], report: &mut Report) {
     for (model, (_, _, decl)) in app.models.iter().zip(resolve::in_order(modules)) {
         undisclosed(model, decl, report);
+        if app.settings.auth.registration == Registration::Open {
+            unregistrable(model, decl, report);
+        }
         if !decl.built_in {
             unreachable(model, decl, report);
             unseen_writes(model, decl, report);
@@ -125,6 +135,42 @@ fn uncreatable(model: &Model, decl: &ModelDecl, report: &mut Report) {
                     ),
                 )
                 .help("give it a `default`, or make it `optional`");
+        }
+    }
+}
+
+/// Who registers gives their own fields, as far as these fields' write rules let a new user without roles.
+fn unregistrable(model: &Model, decl: &ModelDecl, report: &mut Report) {
+    if model.module_name != names::AUTH || model.name != "users" {
+        return;
+    }
+    let nobody_yet = Principal::user(uuid::Uuid::nil(), None, Arc::from([]));
+    let known = Known {
+        auth: Some(&nobody_yet),
+        now: None,
+    };
+    for (made, field) in declared(model, decl) {
+        let denied = match &made.write {
+            Rule::Allow => false,
+            Rule::Deny => true,
+            Rule::When(rule) => match &fold::fold(rule, known).kind {
+                ExprKind::Literal(value) => *value != Value::Bool(true),
+                _ => false,
+            },
+        };
+        // The address names the account: registering gives it, whatever its rule.
+        let given = made.optional || field.default.is_some() || made.name == "email";
+        if let (true, false, Some(write)) = (denied, given, &field.write) {
+            report
+                .warning(
+                    write.at,
+                    "unregistrable",
+                    format!(
+                        "nobody can register: `{}` is required, and who registers may not write it",
+                        made.name
+                    ),
+                )
+                .help("give it a `default`, make it `optional`, or set `registration = \"closed\"` under `[auth]`");
         }
     }
 }

@@ -136,4 +136,12 @@ pub const CODES: &[Code] = &[
         "uncreatable",
         "Warning. A `create` rule that no record can satisfy.",
     ),
+    code(
+        "unregistrable",
+        "Warning. A required field of `auth.users` that nobody who registers can give.",
+    ),
+    code(
+        "never-equal",
+        "Warning. A relation to something else than users, compared with `auth.id`.",
+    ),
 ];

@@ -147,7 +147,10 @@ impl Compiler<'_> {
             purpose,
         };
         let errors = match compile(&text.value, &scope) {
-            Ok(expr) => return Some(Arc::new(expr)),
+            Ok(expr) => {
+                self.never_equal(&expr, text.at);
+                return Some(Arc::new(expr));
+            }
             Err(errors) => errors,
         };
         if self.names_broken(&text.value) {
@@ -159,6 +162,41 @@ impl Compiler<'_> {
             diagnostic.help = error.help;
         }
         None
+    }
+
+    /// A key of the same type is not yet a user's. (A model could be keyed by its users' ids, so it is no error.)
+    fn never_equal(&mut self, expr: &Expr, at: At) {
+        let app = self.app;
+        let mut found = Vec::new();
+        expr.walk(&mut |expr| {
+            let ExprKind::Compare { left, right, .. } = &expr.kind else {
+                return;
+            };
+            for (one, other) in [(left, right), (right, left)] {
+                if let (ExprKind::Auth(AuthField::Id), ExprKind::Field { model, field, .. }) =
+                    (&one.kind, &other.kind)
+                    && let field = app.model(*model).field(*field)
+                    && let Some(relation) = field.relation()
+                    && let target = app.model(relation.to)
+                    && !is_users(target)
+                {
+                    found.push((expr.span, &field.name, target.full_name()));
+                }
+            }
+        });
+        for (span, field, target) in found {
+            let at = self.inside(at, span);
+            self.report
+                .warning(
+                    at,
+                    "never-equal",
+                    format!("`{field}` refers to `{target}`, and `auth.id` is the id of a user"),
+                )
+                .label("never true, unless that model's records have the ids of users")
+                .help(format!(
+                    "follow the relation to a user: `{field}.….user == auth.id`"
+                ));
+        }
     }
 
     /// Whether an expression names a field whose declaration is wrong: see [`resolve::Resolved::broken`].
@@ -186,7 +224,7 @@ impl Compiler<'_> {
 
     /// `auth.id` names a record of `auth.users`, whatever other model has keys of the same type.
     fn check_default_user(&mut self, field: &Field, target: &Model, at: At) {
-        if target.module_name == names::AUTH && target.name == "users" {
+        if is_users(target) {
             return;
         }
         self.report
@@ -251,6 +289,10 @@ impl Compiler<'_> {
                 .help("a record made with it would be refused");
         }
     }
+}
+
+fn is_users(model: &Model) -> bool {
+    model.module_name == names::AUTH && model.name == "users"
 }
 
 fn beyond(length: usize, max: u32) -> Option<usize> {
