@@ -10,6 +10,10 @@ use std::sync::Arc;
 
 const NONCE: usize = 24;
 
+/// What a cursor belongs to, in one text that nothing else has. It is authenticated with the cursor, so it is
+/// neither hashed nor sent.
+pub struct Scope(Vec<u8>);
+
 /// Seals and opens cursors under a key that derives from the server's secret.
 pub struct Cursors {
     cipher: XChaCha20Poly1305,
@@ -26,52 +30,52 @@ impl Cursors {
     }
 
     /// What a cursor belongs to: another caller, model, filter or order cannot use it.
-    pub fn scope(model: &Model, list: &List, principal: &Principal) -> [u8; 32] {
-        let mut hash = blake3::Hasher::new();
+    pub fn scope(model: &Model, list: &List, principal: &Principal) -> Scope {
+        let mut scope = Vec::with_capacity(256);
         let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
+            scope.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+            scope.extend_from_slice(bytes);
         };
         part(model.module_name.as_bytes());
         part(model.name.as_bytes());
         part(list.filter.as_deref().unwrap_or_default().as_bytes());
+        part(&(list.plain.len() as u32).to_be_bytes());
         for filter in &list.plain {
             part(filter.field.as_bytes());
             part(&[filter.op as u8]);
-            part(&(filter.values.len() as u64).to_be_bytes());
+            part(&(filter.values.len() as u32).to_be_bytes());
             for value in &filter.values {
                 part(value.as_bytes());
             }
         }
-        part(b"sort");
         for term in &list.sort {
             part(&[u8::from(term.descending)]);
-            part(term.path.join(".").as_bytes());
+            part(&(term.path.len() as u32).to_be_bytes());
+            for name in &term.path {
+                part(name.as_bytes());
+            }
         }
+        part(b"by");
         part(principal.kind.as_str().as_bytes());
         part(principal.id.as_ref().map_or(&[][..], |id| id.as_bytes()));
-        *hash.finalize().as_bytes()
+        Scope(scope)
     }
 
-    pub fn seal(&self, scope: &[u8; 32], keys: &[Value]) -> String {
-        let mut plain = Vec::with_capacity(64);
+    pub fn seal(&self, scope: &Scope, keys: &[Value]) -> String {
+        let mut all = Vec::with_capacity(scope.0.len() + 64);
+        all.extend_from_slice(&scope.0);
         for key in keys {
-            write(&mut plain, key);
+            write(&mut all, key);
         }
         // The nonce is a keyed hash of all that is sealed: no randomness is needed and equal cursors are equal.
-        let mut hash = blake3::Hasher::new_keyed(&self.nonce_key);
-        hash.update(scope);
-        hash.update(&plain);
+        let hash = blake3::keyed_hash(&self.nonce_key, &all);
         let mut nonce = [0; NONCE];
-        nonce.copy_from_slice(&hash.finalize().as_bytes()[..NONCE]);
-        let payload = Payload {
-            msg: &plain,
-            aad: scope,
-        };
+        nonce.copy_from_slice(&hash.as_bytes()[..NONCE]);
+        let (aad, msg) = all.split_at(scope.0.len());
         // Encryption fails on messages of more than 2^38 bytes only.
         let sealed = self
             .cipher
-            .encrypt(&XNonce::from(nonce), payload)
+            .encrypt(&XNonce::from(nonce), Payload { msg, aad })
             .unwrap_or_default();
         let mut out = Vec::with_capacity(NONCE + sealed.len());
         out.extend_from_slice(&nonce);
@@ -79,12 +83,7 @@ impl Cursors {
         URL_SAFE_NO_PAD.encode(out)
     }
 
-    pub fn open(
-        &self,
-        scope: &[u8; 32],
-        cursor: &str,
-        count: usize,
-    ) -> Result<Vec<Value>, Problem> {
+    pub fn open(&self, scope: &Scope, cursor: &str, count: usize) -> Result<Vec<Value>, Problem> {
         let bad = || {
             Problem::new(
                 Code::BadCursor,
@@ -100,7 +99,7 @@ impl Cursors {
                 &XNonce::from(nonce),
                 Payload {
                     msg: sealed,
-                    aad: scope,
+                    aad: &scope.0,
                 },
             )
             .map_err(|_| bad())?;
@@ -186,6 +185,10 @@ fn read(rest: &mut &[u8]) -> Option<Value> {
 mod tests {
     use super::*;
 
+    fn scope(n: u8) -> Scope {
+        Scope(vec![n; 40])
+    }
+
     #[test]
     fn a_cursor_opens_only_where_it_was_made() {
         let cursors = Cursors::new(b"secret");
@@ -200,27 +203,27 @@ mod tests {
             Value::Timestamp(1),
             Value::Date(-3),
         ];
-        let sealed = cursors.seal(&[1; 32], &keys);
+        let sealed = cursors.seal(&scope(1), &keys);
         assert_eq!(
-            cursors.open(&[1; 32], &sealed, keys.len()).as_deref(),
+            cursors.open(&scope(1), &sealed, keys.len()).as_deref(),
             Ok(&keys[..])
         );
-        assert!(cursors.open(&[2; 32], &sealed, keys.len()).is_err());
-        assert!(cursors.open(&[1; 32], &sealed, 2).is_err());
+        assert!(cursors.open(&scope(2), &sealed, keys.len()).is_err());
+        assert!(cursors.open(&scope(1), &sealed, 2).is_err());
         assert!(
             Cursors::new(b"other")
-                .open(&[1; 32], &sealed, keys.len())
+                .open(&scope(1), &sealed, keys.len())
                 .is_err()
         );
         for at in 0..sealed.len() {
             let mut broken = sealed.clone().into_bytes();
             broken[at] = if broken[at] == b'A' { b'B' } else { b'A' };
             if let Ok(broken) = String::from_utf8(broken) {
-                assert!(cursors.open(&[1; 32], &broken, keys.len()).is_err() || broken == sealed);
+                assert!(cursors.open(&scope(1), &broken, keys.len()).is_err() || broken == sealed);
             }
         }
         for junk in ["", "!", "AAAA", &"A".repeat(500)] {
-            assert!(cursors.open(&[1; 32], junk, 1).is_err());
+            assert!(cursors.open(&scope(1), junk, 1).is_err());
         }
     }
 }

@@ -42,6 +42,10 @@ impl Piece {
             self.list.push_str(", ");
         }
         self.list.push_str(column);
+        self.name_last()
+    }
+
+    fn name_last(&mut self) -> usize {
         if self.named {
             // Writing to a String cannot fail.
             let _ = write!(self.list, " AS c{}", self.count);
@@ -56,6 +60,17 @@ impl Piece {
             true => Output::When(Box::new(output)),
             false => output,
         });
+    }
+
+    /// Appends `alias."name"`.
+    fn add_column(&mut self, alias: &str, name: &str) -> usize {
+        if self.count > 0 {
+            self.list.push_str(", ");
+        }
+        for part in [alias, ".\"", name, "\""] {
+            self.list.push_str(part);
+        }
+        self.name_last()
     }
 
     fn add_with(
@@ -78,7 +93,12 @@ pub struct Selects<'a> {
 impl Selects<'_> {
     /// The columns of a record of `want`, whose row is called `alias`.
     pub fn record(&self, sql: &mut Sql, want: &Want<'_>, alias: &str) -> Result<Piece> {
-        let mut piece = Piece::default();
+        // One growth of either would cost more than what is left over.
+        let mut piece = Piece {
+            list: String::with_capacity(32 * (want.fields.len() + 2)),
+            outputs: Vec::with_capacity(want.fields.len() + 4),
+            ..Piece::default()
+        };
         self.fill(sql, want, alias, &mut piece)?;
         Ok(piece)
     }
@@ -89,7 +109,7 @@ impl Selects<'_> {
             named: true,
             ..Piece::default()
         };
-        piece.add(&format!("{alias}.\"id\""));
+        piece.add_column(alias, "id");
         self.fill(sql, want, alias, &mut piece)?;
         Ok(piece)
     }
@@ -100,9 +120,9 @@ impl Selects<'_> {
                 self.to_one(sql, relation, want.model, alias, piece)?;
             } else if let Some(foreign) = want.foreign.iter().find(|r| r.field.id == field.id) {
                 let guarded = self.guard(sql, want.model, &foreign.rule, alias, piece)?;
-                piece.add(&format!("{alias}.\"{}\"", field.name));
+                piece.add_column(alias, &field.name);
                 let splice = Output::Splice {
-                    key: Key::new(&field.name),
+                    key: field.key.clone(),
                     ty: field.ty.column(),
                 };
                 piece.push(splice, guarded);
@@ -129,7 +149,7 @@ impl Selects<'_> {
         alias: &str,
         piece: &mut Piece,
     ) -> Result<()> {
-        let (key, ty) = (Key::new(&field.name), field.ty.column());
+        let (key, ty) = (field.key.clone(), field.ty.column());
         match rule {
             Rule::Deny => return Ok(()),
             Rule::Allow => piece.outputs.push(Output::Field { key, ty }),
@@ -138,7 +158,7 @@ impl Selects<'_> {
                 piece.outputs.push(Output::Guarded { key, ty });
             }
         }
-        piece.add(&format!("{alias}.\"{}\"", field.name));
+        piece.add_column(alias, &field.name);
         Ok(())
     }
 
@@ -209,7 +229,7 @@ impl Selects<'_> {
     ) -> Result<()> {
         let target = relation.want.model;
         let inner = sql.alias("o");
-        let key = Key::new(&relation.field.name);
+        let key = relation.field.key.clone();
         match sql.dialect {
             Dialect::Postgres => {
                 let part = self.nested(sql, &relation.want, &inner)?;
@@ -242,7 +262,7 @@ impl Selects<'_> {
                 piece.push(nested, guarded);
             }
             Dialect::Sqlite => {
-                let parent = piece.add(&format!("{alias}.\"{}\"", relation.field.name));
+                let parent = piece.add_column(alias, &relation.field.name);
                 piece.outputs.push(Output::Unused);
                 let guarded = self.guard(sql, from, &relation.rule, alias, piece)?;
                 let mut inside = Sql::new(sql.dialect);
@@ -350,7 +370,7 @@ impl Selects<'_> {
                     .push(Output::Nested(Box::new(Nested { key, many, part })));
             }
             Dialect::Sqlite => {
-                let parent = piece.add(&format!("{alias}.\"id\""));
+                let parent = piece.add_column(alias, "id");
                 piece.outputs.push(Output::Unused);
                 let mut inside = Sql::new(sql.dialect);
                 let part = self.nested(&mut inside, &relation.want, &inner)?;

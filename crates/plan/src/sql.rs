@@ -3,7 +3,6 @@
 use spec::statement::{Lane, Shape, Statement};
 use spec::types::ColumnType;
 use spec::{Dialect, Model, Value};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// A statement under construction. Parameters are numbered, so parts may be written out of order.
@@ -30,10 +29,8 @@ impl Sql {
         self
     }
 
-    pub fn number(&mut self, n: impl std::fmt::Display) -> &mut Sql {
-        // Writing to a String cannot fail.
-        let _ = write!(self.text, "{n}");
-        self
+    pub fn number(&mut self, n: impl itoa::Integer) -> &mut Sql {
+        self.push(itoa::Buffer::new().format(n))
     }
 
     /// `alias."column"`.

@@ -2,6 +2,7 @@
 
 use crate::expr::Expr;
 use crate::settings::Settings;
+use crate::statement::Key;
 use crate::types::{ColumnType, FieldType};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -105,6 +106,8 @@ impl Access {
 pub struct Field {
     pub id: FieldId,
     pub name: String,
+    /// The name as answers write it.
+    pub key: Key,
     pub ty: FieldType,
     pub optional: bool,
     pub unique: bool,

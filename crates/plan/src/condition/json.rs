@@ -195,7 +195,7 @@ impl Conditions<'_> {
                             .bind(Value::Text(name.clone()), ColumnType::Text)
                             .push(")"),
                         PathStep::Index(at) => {
-                            sql.push(", 'strict $[").number(at).push("]', '{}', true)")
+                            sql.push(", 'strict $[").number(*at).push("]', '{}', true)")
                         }
                     };
                 }

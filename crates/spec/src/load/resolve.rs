@@ -10,6 +10,7 @@ use crate::model::{
     Access, Field, FieldId, Inverse, KeyKind, Model, ModelId, Module, ModuleId, OnDelete, Rule,
 };
 use crate::nearest::nearest;
+use crate::statement::Key;
 use crate::types::FieldType;
 use std::collections::{HashMap, HashSet};
 
@@ -472,6 +473,7 @@ fn system(name: &str, ty: FieldType, hidden: bool) -> Field {
     Field {
         id: FieldId(0),
         name: name.to_owned(),
+        key: Key::new(name),
         ty,
         optional: false,
         unique: false,
@@ -491,6 +493,7 @@ fn declared(decl: &FieldDecl, ty: FieldType) -> Field {
     Field {
         id: FieldId(0),
         name: decl.name.value.clone(),
+        key: Key::new(&decl.name.value),
         ty,
         optional: decl.optional,
         unique: decl.unique.is_some(),
