@@ -107,14 +107,32 @@ impl From<StoreError> for StartError {
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            StartError::Database { shown, error } => write!(f, "{shown}: {error}"),
+            StartError::Database { shown, error } => {
+                write!(f, "{shown}: {error}")?;
+                match advice(shown, &error.to_string()) {
+                    Some(advice) => write!(f, "\n  {advice}"),
+                    None => Ok(()),
+                }
+            }
             StartError::Problem(problem) => write!(f, "{problem}"),
             StartError::Accounts(error) => write!(f, "{error}"),
             StartError::Address { listen, error } => {
-                write!(
-                    f,
-                    "cannot listen on {listen}: {error}\n  name another with --listen or MAINSTAY_LISTEN"
-                )
+                write!(f, "cannot listen on {listen}: {error}\n  ")?;
+                match error.kind() {
+                    std::io::ErrorKind::AddrInUse => write!(
+                        f,
+                        "another program has it: stop that one, or take a free port with --listen 127.0.0.1:0"
+                    ),
+                    std::io::ErrorKind::AddrNotAvailable => write!(
+                        f,
+                        "this machine does not have it: --listen 0.0.0.0:7070 takes all that it has"
+                    ),
+                    std::io::ErrorKind::InvalidInput => write!(
+                        f,
+                        "write an address and a port up to 65535: --listen 127.0.0.1:8080"
+                    ),
+                    _ => write!(f, "name another with --listen or MAINSTAY_LISTEN"),
+                }
             }
             StartError::Io(error) => write!(f, "{error}"),
             StartError::Tables(plan) => {
@@ -134,3 +152,30 @@ impl std::fmt::Display for StartError {
     }
 }
 impl std::error::Error for StartError {}
+
+/// What to do about a database that does not open, where its message is one that has an answer. Drivers tell these
+/// apart by text and by PostgreSQL's codes (appendix A) alone.
+fn advice(shown: &str, message: &str) -> Option<String> {
+    let says = |text: &str| message.contains(text);
+    let elsewhere = "DATABASE_URL, --database or [database] url in mainstay.toml";
+    if shown.starts_with("sqlite:") {
+        let unreadable = says("denied") || says("No such file") || says("unable to open");
+        return (unreadable || says("not a database") || says("encrypted")).then(|| {
+            format!("name a file that this user may write with sqlite:PATH in {elsewhere}")
+        });
+    }
+    if says("(3D000)") {
+        let name = shown.rsplit('/').next().unwrap_or_default();
+        let name = name.split('?').next().unwrap_or_default();
+        return Some(format!(
+            "make it first: createdb {name}; or name another in {elsewhere}"
+        ));
+    }
+    if says("(28000)") || says("(28P01)") {
+        return Some(format!(
+            "check the user and the password in {elsewhere}; `createuser NAME` makes a user"
+        ));
+    }
+    says("cannot be reached")
+        .then(|| format!("is PostgreSQL running there? The address is that of {elsewhere}"))
+}

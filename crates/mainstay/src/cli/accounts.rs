@@ -20,7 +20,10 @@ pub async fn admin(folder: &Path, database: Option<String>, what: Admin) -> Resu
     let must_find = async |email: &str| -> Result<UserAccount, Failure> {
         find(email)
             .await?
-            .ok_or_else(|| Failure::new(format!("there is no user with the address {email}")))
+            .ok_or_else(|| Failure::new(format!(
+                "there is no user with the address {email}\n  users register at /api/auth/register; \
+                 `mainstay admin create {email}` makes an administrator"
+            )))
     };
     match what {
         Admin::Create {

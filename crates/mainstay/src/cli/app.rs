@@ -1,6 +1,7 @@
 //! Commands about the app alone, and opening one for those about its data.
 
-use super::print::{self, Failure, MISTAKES, TABLES};
+use super::next;
+use super::print::{self, Failure, MISTAKES};
 use super::{Format, SchemaFile};
 use crate::backend::Backend;
 use crate::config::{Config, Flags};
@@ -131,6 +132,7 @@ pub fn resolve(folder: &Path, app: &App, flags: &Flags) -> Result<Config, Failur
 /// Opens an app's data for a command. With `ready`, its tables must be as the app needs them.
 pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Result<Opened, Failure> {
     let (app, _) = loaded(folder)?;
+    let given = database.clone();
     let config = resolve(
         folder,
         &app,
@@ -154,10 +156,7 @@ pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Resul
             .migration(&crate::backend::schema(&app))
             .await?;
         if !plan.is_settled() {
-            return Err(Failure::with_code(
-                TABLES,
-                crate::backend::StartError::Tables(plan),
-            ));
+            return Err(next::tables(&plan, folder, given.as_deref()));
         }
     }
     Ok(Opened {

@@ -5,6 +5,7 @@ mod accounts;
 mod app;
 mod data;
 mod explain;
+mod next;
 mod print;
 mod serve;
 mod template;
@@ -58,12 +59,15 @@ struct DatabaseFlag {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a new app
+    #[command(after_help = "Example:\n  mainstay new shop --template marketplace")]
     New {
+        /// The new app's folder, which also names it
         dir: PathBuf,
         #[arg(long, value_enum, default_value_t = Template::Blank)]
         template: Template,
     },
     /// Serve an app while you work on it: SQLite, tables and seeds by themselves, reload on save
+    #[command(after_help = "Example:\n  mainstay dev shop")]
     Dev {
         /// The app's folder
         #[arg(value_name = "APP")]
@@ -78,6 +82,9 @@ enum Command {
         apply: bool,
     },
     /// Serve an app in production
+    #[command(
+        after_help = "Example:\n  mainstay serve shop --database postgres://app@db/shop --listen 0.0.0.0:7070"
+    )]
     Serve {
         /// The app's folder
         #[arg(value_name = "APP")]
@@ -92,7 +99,9 @@ enum Command {
         migrate: bool,
     },
     /// Find every mistake in an app
+    #[command(after_help = "Example:\n  mainstay check shop --format json")]
     Check {
+        /// The app's folder
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
         #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -104,6 +113,9 @@ enum Command {
         what: Migrate,
     },
     /// Load records from a file, one JSON object a line: all of them or none
+    #[command(
+        after_help = "Example:\n  mainstay import catalog.products products.jsonl --app shop"
+    )]
     Import {
         /// module.model
         model: String,
@@ -120,6 +132,9 @@ enum Command {
         database: DatabaseFlag,
     },
     /// Say which rule decides, on which values, and the SQL it becomes
+    #[command(
+        after_help = "Example:\n  mainstay explain read catalog.products --as ben@example.com --app shop"
+    )]
     Explain {
         /// Who asks: a user's email, or "anonymous"
         #[arg(
@@ -128,6 +143,7 @@ enum Command {
             default_value = "anonymous"
         )]
         who: String,
+        /// What they want to do
         #[arg(value_enum)]
         verb: Verb,
         /// module.model
@@ -139,7 +155,11 @@ enum Command {
         database: DatabaseFlag,
     },
     /// Try an expression: its type, its value, and the SQL it becomes
+    #[command(
+        after_help = "Example:\n  mainstay eval \"price < 5.0\" --model catalog.products --record '{\"price\":\"4.50\"}' --app shop"
+    )]
     Eval {
+        /// The expression, in quotes
         expr: String,
         /// The record that bare names mean, as JSON
         #[arg(long, value_name = "JSON", default_value = "{}")]
@@ -157,7 +177,9 @@ enum Command {
         database: DatabaseFlag,
     },
     /// Show the settings in force, and where each comes from
+    #[command(after_help = "Example:\n  mainstay config shop")]
     Config {
+        /// The app's folder
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
         #[command(flatten)]
@@ -166,7 +188,9 @@ enum Command {
         format: Format,
     },
     /// Print a JSON Schema of mainstay.toml or module.toml, for editors
+    #[command(after_help = "Example:\n  mainstay schema module > module.schema.json")]
     Schema {
+        /// Of which file
         #[arg(value_enum)]
         file: SchemaFile,
     },
@@ -178,7 +202,9 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum Migrate {
     /// Show what would be done; changes nothing
+    #[command(after_help = "Example:\n  mainstay migrate plan shop --sql")]
     Plan {
+        /// The app's folder
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
         #[command(flatten)]
@@ -188,7 +214,9 @@ enum Migrate {
         sql: bool,
     },
     /// Do it, in one transaction
+    #[command(after_help = "Example:\n  mainstay migrate apply shop")]
     Apply {
+        /// The app's folder
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
         #[command(flatten)]
@@ -202,16 +230,32 @@ enum Migrate {
 #[derive(Debug, Subcommand)]
 enum Admin {
     /// Make a user an administrator, and the user if there is none yet
+    #[command(after_help = "Example:\n  mainstay admin create boss@example.com --app shop")]
     Create {
+        /// Their address
         email: String,
         /// Read the password from standard input instead of asking or making one up
         #[arg(long)]
         password_stdin: bool,
     },
     /// Give a user a global role
-    Grant { email: String, role: String },
+    #[command(after_help = "Example:\n  mainstay admin grant ben@example.com moderator --app shop")]
+    Grant {
+        /// Their address
+        email: String,
+        /// A word in lower case, as rules have it in auth.roles
+        role: String,
+    },
     /// Take a global role from a user
-    Revoke { email: String, role: String },
+    #[command(
+        after_help = "Example:\n  mainstay admin revoke ben@example.com moderator --app shop"
+    )]
+    Revoke {
+        /// Their address
+        email: String,
+        /// A word in lower case, as rules have it in auth.roles
+        role: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! `serve` and `dev`.
 
 use super::app;
+use super::next;
 use super::print::{self, Failure};
 use crate::backend::Backend;
 use crate::config::Flags;
@@ -77,6 +78,7 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     events();
     let (app, _) = app::loaded(&folder)?;
+    let given = database.clone();
     let config = app::resolve(&folder, &app, &Flags { database, listen })?;
     let secret = match secret::find(&folder) {
         // A secret that `dev` left in the folder is for development.
@@ -99,7 +101,8 @@ pub async fn serve(
         localhost: false,
         log: log()?,
     })
-    .await?;
+    .await
+    .map_err(|error| next::failure(error, &folder, given.as_deref()))?;
     for difference in &server.migrated.differences {
         print::warning(&difference.to_string());
     }
@@ -122,6 +125,7 @@ pub async fn dev(
     let began = std::time::Instant::now();
     events();
     let (app, seeds) = app::loaded(&folder)?;
+    let given = database.clone();
     let config = app::resolve(&folder, &app, &Flags { database, listen })?;
     let secret = secret::find_or_make(&folder)
         .map_err(|e| Failure::new(format!("{}: {e}", folder.join(".mainstay").display())))?;
@@ -134,7 +138,8 @@ pub async fn dev(
         localhost: true,
         log: log()?,
     })
-    .await?;
+    .await
+    .map_err(|error| next::failure(error, &folder, given.as_deref()))?;
     for step in &server.migrated.steps {
         anstream::eprintln!("{}", print::dim(format!("  {}", step.summary)));
     }
@@ -234,9 +239,9 @@ async fn agrees(plan: &Plan, folder: &Path) -> bool {
     }
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         anstream::eprintln!(
-            "  next: `mainstay migrate apply --allow-slow {0}` and save again, or start `mainstay dev --apply {0}`, \
+            "  next: `mainstay migrate apply --allow-slow{0}` and save again, or start `mainstay dev --apply{0}`, \
              which does not ask",
-            folder.display()
+            next::app(folder)
         );
         return false;
     }

@@ -1,6 +1,7 @@
 //! `mainstay new`.
 
 use super::Template;
+use super::next;
 use super::print::{self, Failure};
 use std::path::Path;
 
@@ -91,6 +92,6 @@ pub fn new(dir: &Path, template: Template) -> Result<(), Failure> {
         dir.display(),
         files.len()
     ));
-    print::line(format!("  next: mainstay dev {}", dir.display()));
+    print::line(format!("  next: mainstay dev{}", next::app(dir)));
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 pub(super) const MAX_FILE: usize = 1 << 20;
 
 pub(super) const APP_FILE: &str = "mainstay.toml";
+pub(super) const NO_FILE: &str = "there is no such file";
 const MODULE_FILE: &str = "module.toml";
 const MODULES: &str = "modules";
 const SEED: &str = "seed";
@@ -108,8 +109,7 @@ impl Found {
                 }
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.unreadable
-                    .push((path.to_owned(), "there is no such file".to_owned()));
+                self.unreadable.push((path.to_owned(), NO_FILE.to_owned()));
             }
             Err(error) => self
                 .unreadable
@@ -166,7 +166,7 @@ pub(super) fn add_unreadable(sources: &mut Sources, path: PathBuf, why: &str, re
     let is_app = path == Path::new(APP_FILE);
     let id = add(sources, path, String::new());
     let diagnostic = report.error(At::top(id), "unreadable-file", why);
-    if is_app {
+    if is_app && why == NO_FILE {
         diagnostic.help("an app is a folder with a `mainstay.toml`; `mainstay new DIR` makes one");
     }
 }

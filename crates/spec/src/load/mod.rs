@@ -151,7 +151,7 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
         files::add_unreadable(
             &mut sources,
             PathBuf::from(files::APP_FILE),
-            "there is no such file",
+            files::NO_FILE,
             report,
         );
     }

@@ -189,6 +189,139 @@ fn places_are_given_from_the_current_folder() {
     run(folder.path(), &["check", "nowhere"]).expect(3, &["nowhere/mainstay.toml"]);
 }
 
+/// Whoever meets one of these is told what to do next, in a command that can be pasted.
+#[test]
+fn what_goes_wrong_comes_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_app(&folder.path().join("my shop"), APP);
+    let secret = [("MAINSTAY_SECRET", SECRET)];
+    let said = |arguments: &[&str], code: i32, texts: &[&str]| {
+        run_with(folder.path(), arguments, &secret, "").expect(code, texts);
+    };
+    // The tables: with the folder and the database that were given.
+    let next = "next: mainstay migrate apply 'my shop'";
+    said(&["serve", "my shop"], 4, &["create table shop.tags", next]);
+    said(
+        &["admin", "create", "a@example.com", "--app", "my shop"],
+        4,
+        &[next],
+    );
+    let elsewhere = ["serve", "my shop", "--database", "sqlite:other.db"];
+    said(
+        &elsewhere,
+        4,
+        &[&format!("{next} --database sqlite:other.db")],
+    );
+    said(
+        &["new", "other shop"],
+        0,
+        &["next: mainstay dev 'other shop'"],
+    );
+    // The address.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("an address");
+    let taken = taken.local_addr().expect("an address").to_string();
+    for (address, texts) in [
+        (&*taken, &["another program", "--listen 127.0.0.1:0"][..]),
+        ("8080", &["127.0.0.1:8080"]),
+        ("127.0.0.1:80808", &["127.0.0.1:8080", "65535"]),
+        ("203.0.113.9:7070", &["this machine", "0.0.0.0:7070"]),
+    ] {
+        said(&["serve", "my shop", "--listen", address], 1, texts);
+    }
+    // The database.
+    std::fs::write(folder.path().join("no.db"), "this is a text\n".repeat(100)).expect("a file");
+    let no = format!("sqlite:{}", folder.path().join("no.db").display());
+    for (database, texts) in [
+        (
+            "postgres://nobody:pass-word@127.0.0.1:1/x",
+            &["running", "DATABASE_URL"][..],
+        ),
+        (
+            "postgres://nobody@no.such.host.invalid/x",
+            &["running", "DATABASE_URL"],
+        ),
+        ("sqlite:/proc/nothing/data.db", &["sqlite:PATH"]),
+        (&no, &["not a database", "sqlite:PATH"]),
+    ] {
+        said(
+            &["migrate", "plan", "my shop", "--database", database],
+            1,
+            texts,
+        );
+    }
+    said(&["migrate", "apply", "my shop"], 0, &[]);
+    said(
+        &[
+            "admin",
+            "grant",
+            "c@example.com",
+            "editor",
+            "--app",
+            "my shop",
+        ],
+        1,
+        &["no user", "register", "mainstay admin create"],
+    );
+}
+
+#[test]
+fn a_database_that_lets_nobody_in_is_told_apart() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let place = runtime.block_on(Place::new(On::Postgres));
+    let folder = place.path().join("app");
+    write_app(&folder, APP);
+    let (server, _) = place.url.rsplit_once('/').expect("a URL");
+    let (scheme, host) = server.split_once("://").expect("a URL");
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    for (url, texts) in [
+        (
+            format!("{server}/no_such_database"),
+            &["createdb no_such_database"][..],
+        ),
+        (
+            format!("{scheme}://no_such_role:pass-word@{host}/postgres"),
+            &["user and the password", "createuser"],
+        ),
+    ] {
+        let ended = run(&folder, &["migrate", "plan", "--database", &url]);
+        ended.expect(1, texts);
+        assert!(!ended.said().contains("pass-word"));
+    }
+    runtime.block_on(place.remove());
+}
+
+#[test]
+fn every_command_has_an_example() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for command in [
+        &["new"][..],
+        &["dev"],
+        &["serve"],
+        &["check"],
+        &["migrate", "plan"],
+        &["migrate", "apply"],
+        &["import"],
+        &["admin", "create"],
+        &["admin", "grant"],
+        &["admin", "revoke"],
+        &["explain"],
+        &["eval"],
+        &["config"],
+        &["schema"],
+    ] {
+        let help = run(folder.path(), &[command, &["--help"]].concat());
+        help.expect(0, &[&format!("  mainstay {}", command.join(" "))]);
+        // Every argument says what it is.
+        for line in help.stdout.lines() {
+            let line = line.trim();
+            assert!(
+                !(line.starts_with('<') || line.starts_with('[')) || line.contains("  "),
+                "{line}"
+            );
+        }
+    }
+}
+
 fn migrations(on: On) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,0 +1,83 @@
+//! What to run next, as commands that can be pasted.
+
+use super::print::{Failure, TABLES};
+use crate::backend::StartError;
+use std::path::Path;
+use store::migrate::{Label, Plan};
+
+/// A word as a shell takes it.
+pub fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// ` APP`, or nothing for the current folder.
+pub fn app(folder: &Path) -> String {
+    if folder == Path::new(".") {
+        return String::new();
+    }
+    format!(" {}", shell(&folder.to_string_lossy()))
+}
+
+/// Why an app cannot be opened, with the command that brings its tables up to date.
+pub fn failure(error: StartError, folder: &Path, database: Option<&str>) -> Failure {
+    match error {
+        StartError::Tables(plan) => tables(&plan, folder, database),
+        error @ (StartError::Database { .. }
+        | StartError::Problem(_)
+        | StartError::Accounts(_)
+        | StartError::Address { .. }
+        | StartError::Io(_)) => Failure::from(error),
+    }
+}
+
+/// The database is not what the app needs. `database` is what `--database` said.
+pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
+    let mut out = String::from("the database is not what the app needs:\n");
+    for step in &plan.steps {
+        out.push_str(&format!("  missing: {}\n", step.summary));
+    }
+    for difference in plan.blocking() {
+        out.push_str(&format!("  {difference}\n"));
+    }
+    if plan.blocking().next().is_some() {
+        out.push_str(
+            "next: mend what no command does yet by hand, or change the models back to what is there",
+        );
+        return Failure::with_code(TABLES, out);
+    }
+    out.push_str(&format!("next: mainstay migrate apply{}", app(folder)));
+    // A password on the command line is there for everybody to see already, but not in every log.
+    if let Some(url) = database.filter(|url| !url.contains('@')) {
+        out.push_str(&format!(" --database {}", shell(url)));
+    } else if database.is_some() {
+        out.push_str(" --database URL");
+    }
+    if plan.label() > Some(Label::Safe) {
+        out.push_str(" --allow-slow");
+    }
+    out.push_str("   (`migrate plan` shows it first)");
+    Failure::with_code(TABLES, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_words_as_one() {
+        for (word, quoted) in [
+            ("shop", "shop"),
+            ("../a_b.c", "../a_b.c"),
+            ("my shop", "'my shop'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("$x", "'$x'"),
+        ] {
+            assert_eq!(shell(word), quoted);
+        }
+    }
+}
