@@ -155,10 +155,10 @@ impl Run<'_> {
             }
             _ => None,
         };
-        let records = self.with_foreign(rows, &want).await?;
-        let mut body = Vec::with_capacity(records.len() + 96);
-        body.extend_from_slice(b"{\"data\":[");
-        body.extend_from_slice(&records);
+        let mut body = self.with_foreign(rows, &want).await?;
+        // Moved by nine bytes where it lies. Copying it into a new body was 9% of a page with nested records, most of
+        // it for memory that was not touched before.
+        body.splice(..0, *b"{\"data\":[");
         body.extend_from_slice(b"],\"next_cursor\":");
         match cursor {
             Some(cursor) => spec::json::write_string(&mut body, &cursor),
