@@ -11,6 +11,8 @@ mod bounds;
 mod chaos;
 mod cli;
 mod dev;
+#[cfg(unix)]
+mod docs;
 mod durability;
 mod injections;
 mod leak;
