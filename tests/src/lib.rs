@@ -22,6 +22,7 @@ pub mod query;
 pub mod random;
 pub mod reply;
 pub mod served;
+pub mod statements;
 #[cfg(unix)]
 pub mod terminal;
 mod verify;

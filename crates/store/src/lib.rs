@@ -18,6 +18,14 @@ use spec::statement::{Rows, Statement, Step, Written};
 use spec::value::Value;
 use std::time::Instant;
 
+/// The target of the statement log: an event at `TRACE` for each statement that is handed to a store, with its
+/// text. Values are parameters, so they are not in it. Nobody listening, it costs a look at a flag.
+pub const STATEMENTS: &str = "mainstay::statements";
+
+fn note(statement: &Statement) {
+    tracing::trace!(target: STATEMENTS, text = %statement.text);
+}
+
 /// The database under one or more modules.
 // There are a handful of them in a process, each behind a pointer: their size does not matter.
 #[allow(clippy::large_enum_variant)]
@@ -91,6 +99,7 @@ impl Store {
 
     /// Runs a statement that reads, and writes its rows as JSON.
     pub async fn read(&self, statement: &Statement, bounds: Bounds) -> Result<Rows> {
+        note(statement);
         match self {
             Store::Sqlite(store) => store.read(statement, bounds).await,
             Store::Postgres(store) => store.read(statement, bounds).await,
@@ -99,6 +108,7 @@ impl Store {
 
     /// Runs the steps in one transaction, all or none; answers when they are durable.
     pub async fn write(&self, steps: Vec<Step>, deadline: Instant) -> Result<Written> {
+        steps.iter().for_each(|step| note(&step.statement));
         match self {
             Store::Sqlite(store) => store.write(steps, deadline).await,
             Store::Postgres(store) => store.write(steps, deadline).await,
@@ -113,8 +123,16 @@ impl Store {
         &self,
         read: Statement,
         deadline: Instant,
-        decide: impl FnMut(Option<&[Value]>) -> Decision<T> + Send + 'static,
+        mut decide: impl FnMut(Option<&[Value]>) -> Decision<T> + Send + 'static,
     ) -> Result<Changed<T>> {
+        note(&read);
+        let decide = move |row: Option<&[Value]>| {
+            let decision = decide(row);
+            if let Decision::Write(steps, _) = &decision {
+                steps.iter().for_each(|step| note(&step.statement));
+            }
+            decision
+        };
         match self {
             Store::Sqlite(store) => store.change(read, deadline, decide).await,
             Store::Postgres(store) => store.change(read, deadline, decide).await,

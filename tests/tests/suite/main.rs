@@ -11,5 +11,6 @@ mod http;
 mod leaks;
 mod limits;
 mod oracle;
+mod statements;
 mod types;
 mod writes;
