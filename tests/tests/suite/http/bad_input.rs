@@ -390,7 +390,10 @@ fn addresses() -> Vec<(String, &'static str)> {
         ("/api/all/numbers/-0".into(), "400 request.bad_id"),
         ("/api/all/numbers/-01".into(), "400 request.bad_id"),
         ("/api/all/numbers?id=01".into(), "400 request.bad_parameter"),
-        ("/api/all/numbers?id[in]=1,01".into(), "400 request.bad_parameter"),
+        (
+            "/api/all/numbers?id[in]=1,01".into(),
+            "400 request.bad_parameter",
+        ),
         (
             "/api/all/numbers/99999999999999999999".into(),
             "400 request.bad_id",

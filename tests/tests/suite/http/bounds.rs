@@ -82,7 +82,7 @@ async fn every_limit(served: &Served) {
         (
             "limits.filter_nodes",
             9,
-            get(&filter(vec!["n==1"; 6].join("||"))).await,
+            get(&filter(["n==1"; 6].join("||"))).await,
         ),
         (
             "limits.filter_depth",
