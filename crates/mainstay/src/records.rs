@@ -4,6 +4,7 @@ use crate::backend::Backend;
 use auth::Auth;
 use spec::statement::Step;
 use spec::{App, ModelId, Problem, Uuid, Value};
+use std::collections::VecDeque;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,13 @@ use store::{Batch, Loaded, StoreError};
 
 /// Steps that go to the store together.
 const BATCH: usize = 500;
+
+/// Batches that wait for the store.
+const AHEAD: usize = 4;
+
+/// Records whose places are remembered: more than the store can be behind, which has at most one batch in its
+/// hands while as many wait and one more is made.
+const SENT: usize = (AHEAD + 4) * BATCH;
 
 /// Bad lines that are shown; more are counted.
 const SHOWN: usize = 20;
@@ -54,17 +62,24 @@ pub async fn import(
     files: &[File],
     progress: Progress<'_>,
 ) -> Result<u64, ImportError> {
-    let (send, receive) = tokio::sync::mpsc::channel(4);
+    let (send, receive) = tokio::sync::mpsc::channel(AHEAD);
     // The sender moves in: an early return drops it, and the store sees that the rest will not come.
     let lines = async move {
         let mut state = Feed {
             steps: Vec::new(),
-            sent: Vec::new(),
+            sent: VecDeque::new(),
+            planned: 0,
+            stopped: false,
             records: 0,
             bytes: 0,
+            file: 0,
         };
-        for file in files {
+        for (at, file) in files.iter().enumerate() {
+            state.file = at;
             feed(backend, auth, app, file, &send, progress, &mut state).await?;
+            if state.stopped {
+                break;
+            }
         }
         let rest = std::mem::take(&mut state.steps);
         // A closed channel means that the store has failed, and its answer says why.
@@ -75,9 +90,9 @@ pub async fn import(
     let (state, loaded) = tokio::join!(lines, backend.store.load(receive));
     let state = state?;
     let refused = |step: Option<u64>, error: StoreError| {
-        let at = step.and_then(|step| state.sent.iter().find(|(_, _, last)| step < *last));
+        let at = step.and_then(|step| state.sent.iter().find(|sent| step < sent.before));
         let (path, line) = match at {
-            Some((file, line, _)) => (files[*file].path.clone(), Some(*line)),
+            Some(sent) => (files[sent.file].path.clone(), Some(sent.line)),
             None => (
                 files.last().map(|f| f.path.clone()).unwrap_or_default(),
                 None,
@@ -88,6 +103,7 @@ pub async fn import(
     match loaded {
         Ok(Loaded::Done { .. }) => Ok(state.records),
         Ok(Loaded::Missed { step }) => Err(refused(Some(step), StoreError::Contended)),
+        Ok(Loaded::Refused { step, error }) => Err(refused(Some(step), error)),
         Ok(Loaded::Abandoned) => Err(ImportError::Problem(Problem::internal(
             "the import was abandoned",
         ))),
@@ -98,10 +114,39 @@ pub async fn import(
 /// Where a running import is.
 struct Feed {
     steps: Vec<Step>,
-    /// Which file and line the steps below a number came from.
-    sent: Vec<(usize, u64, u64)>,
+    /// Where the last steps came from: what the store may refuse is among them, for it is only so far behind.
+    sent: VecDeque<Sent>,
+    /// Steps so far.
+    planned: u64,
+    /// The store takes no more, and its answer says why.
+    stopped: bool,
+    /// The number of the file that is read.
+    file: usize,
     records: u64,
     bytes: u64,
+}
+
+/// Where the steps before a number (and behind those of the one before) came from.
+struct Sent {
+    file: usize,
+    line: u64,
+    before: u64,
+}
+
+impl Feed {
+    fn plan(&mut self, line: u64, steps: Vec<Step>) {
+        self.records += 1;
+        self.planned += steps.len() as u64;
+        self.steps.extend(steps);
+        if self.sent.len() == SENT {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent {
+            file: self.file,
+            line,
+            before: self.planned,
+        });
+    }
 }
 
 async fn feed(
@@ -150,10 +195,7 @@ async fn feed(
                 .map(|imported| imported.steps)
         };
         match steps {
-            Ok(steps) => {
-                state.records += 1;
-                state.steps.extend(steps);
-            }
+            Ok(steps) => state.plan(number, steps),
             Err(problem) if bad.len() < SHOWN => bad.push((number, problem)),
             Err(_) => more += 1,
         }
@@ -163,6 +205,7 @@ async fn feed(
         } else if state.steps.len() >= BATCH {
             let steps = std::mem::take(&mut state.steps);
             if send.send(Batch::Steps(steps)).await.is_err() {
+                state.stopped = true;
                 return Ok(());
             }
             progress(state.bytes, state.records);
@@ -267,9 +310,14 @@ impl ImportError {
                             columns.join(", ")
                         )
                     }
-                    StoreError::ForeignKey { .. } => {
-                        "a record refers to one that is not there; import what it refers to first"
-                            .to_owned()
+                    StoreError::ForeignKey { columns, .. } => {
+                        let who = match columns.is_empty() {
+                            true => "a record".to_owned(),
+                            false => columns.join(", "),
+                        };
+                        format!(
+                            "{who} refers to a record that is not there; import what it refers to first"
+                        )
                     }
                     other => other.to_string(),
                 };

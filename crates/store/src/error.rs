@@ -17,7 +17,8 @@ pub enum StoreError {
     /// A unique index (or the primary key) of this table (`namespace.name`) holds already what was written.
     Unique { table: String, columns: Vec<String> },
     /// A foreign key: the target is not there (insert, update), or others refer to the row (delete). SQLite does
-    /// not tell which key: there, `table` is the one the statement writes, and `columns` are empty.
+    /// not tell which: there, `table` is the one the statement writes, and `columns` are those whose targets are
+    /// not there, looked up after the failure; none of a delete.
     ForeignKey { table: String, columns: Vec<String> },
     /// A write was beaten by others too many times.
     Contended,

@@ -69,14 +69,30 @@ pub enum Batch {
 }
 
 /// What became of [`Store::load`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Loaded {
     /// Committed and durable.
     Done { steps: u64 },
     /// This step (counted from 0 over all batches) missed; nothing was written.
     Missed { step: u64 },
+    /// This step failed; nothing was written.
+    Refused { step: u64, error: StoreError },
     /// The channel closed before [`Batch::Commit`]; nothing was written.
     Abandoned,
+}
+
+impl Loaded {
+    /// How many steps were done, for whom it does not matter which one was not.
+    pub fn done(self) -> Result<u64> {
+        match self {
+            Loaded::Done { steps } => Ok(steps),
+            Loaded::Missed { .. } => Err(StoreError::Contended),
+            Loaded::Refused { error, .. } => Err(error),
+            Loaded::Abandoned => Err(StoreError::Other {
+                cause: "the load was abandoned".to_owned(),
+            }),
+        }
+    }
 }
 
 impl Store {

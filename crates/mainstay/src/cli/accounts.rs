@@ -82,7 +82,7 @@ async fn create(opened: &Opened, auth: &Auth, email: &str, stdin: bool) -> Resul
         let _ = send.send(Batch::Commit).await;
     };
     let (_, loaded) = tokio::join!(feed, opened.backend.store.load(receive));
-    loaded?;
+    loaded?.done()?;
     print::line(format!(
         "{} administrator {email} created",
         print::good("✓")

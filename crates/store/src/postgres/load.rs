@@ -39,9 +39,11 @@ impl Postgres {
             match batch {
                 Batch::Steps(steps) => {
                     for steps in steps.chunks(PIPELINE) {
-                        if let Some(missed) = pipeline(&own.connection, steps).await? {
-                            return Ok(Loaded::Missed {
-                                step: done + missed as u64,
+                        if let Some((at, why)) = pipeline(&own.connection, steps).await? {
+                            let step = done + at as u64;
+                            return Ok(match why {
+                                None => Loaded::Missed { step },
+                                Some(error) => Loaded::Refused { step, error },
                             });
                         }
                         done += steps.len() as u64;
@@ -67,8 +69,11 @@ impl Postgres {
     }
 }
 
-/// Runs the steps; the number of the first that missed.
-async fn pipeline(connection: &Connection, steps: &[Step]) -> Result<Option<usize>> {
+/// Runs the steps; the number of the first that missed, or failed for this reason.
+async fn pipeline(
+    connection: &Connection,
+    steps: &[Step],
+) -> Result<Option<(usize, Option<StoreError>)>> {
     let mut prepared = Vec::with_capacity(steps.len());
     for step in steps {
         prepared.push(
@@ -83,9 +88,12 @@ async fn pipeline(connection: &Connection, steps: &[Step]) -> Result<Option<usiz
         .zip(&prepared)
         .map(|(step, prepared)| run(connection.client(), prepared, &step.statement));
     for (at, (step, answer)) in steps.iter().zip(join_all(work).await).enumerate() {
-        let answer = answer.map_err(failed)?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Some((at, Some(failed(error))))),
+        };
         if step.expect == Expect::One && answer.count != 1 {
-            return Ok(Some(at));
+            return Ok(Some((at, None)));
         }
         rows::captured(&answer.rows, &step.statement.shape)?;
     }

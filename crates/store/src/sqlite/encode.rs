@@ -32,7 +32,7 @@ pub fn bind_one(statement: &mut Prepared, at: usize, value: &Value) -> rusqlite:
 }
 
 /// A parameter as SQLite wants it. Borrows text; only dates and lists make new text.
-fn bind(value: &Value) -> ToSqlOutput<'_> {
+pub fn bind(value: &Value) -> ToSqlOutput<'_> {
     let owned = |text: String| ToSqlOutput::Owned(rusqlite::types::Value::Text(text));
     ToSqlOutput::Borrowed(match value {
         Value::Null => ValueRef::Null,

@@ -1,7 +1,9 @@
 //! SQLite's result codes in the words of the store.
 
+use super::encode;
 use crate::StoreError;
-use rusqlite::ffi;
+use rusqlite::{Connection, ffi};
+use spec::statement::Statement;
 
 /// What an error of the driver means to the caller.
 pub fn map(error: rusqlite::Error) -> StoreError {
@@ -94,6 +96,53 @@ pub fn dotted(flat: &str) -> String {
     }
 }
 
+/// The columns whose references lead nowhere, of those that an insert or update writes. SQLite only says that
+/// there is one; so they are looked up, which costs whoever wrote it and nobody else. None where others refer
+/// to what a delete would remove, or where it cannot be found out.
+pub fn dangling(conn: &Connection, statement: &Statement) -> Vec<String> {
+    let written = written(&statement.text);
+    let look = || -> rusqlite::Result<Vec<String>> {
+        let flat = statement.text.split('"').nth(1).unwrap_or_default();
+        let mut out = Vec::new();
+        let mut keys = conn.prepare(
+            "SELECT \"from\", \"table\" FROM pragma_foreign_key_list(?1) ORDER BY id DESC",
+        )?;
+        let mut keys = keys.query([flat])?;
+        while let Some(key) = keys.next()? {
+            let (column, to): (String, String) = (key.get(0)?, key.get(1)?);
+            let value = written
+                .iter()
+                .position(|name| *name == column)
+                .and_then(|at| statement.params.get(at));
+            let Some(value) = value.filter(|value| !value.is_null()) else {
+                continue;
+            };
+            let exists = format!("SELECT EXISTS (SELECT 1 FROM \"{to}\" WHERE id = ?1)");
+            if !conn.query_row(&exists, [encode::bind(value)], |row| row.get(0))? {
+                out.push(column);
+            }
+        }
+        Ok(out)
+    };
+    look().unwrap_or_default()
+}
+
+/// The columns that a statement of the planner writes, in the order of its first parameters: those of
+/// `INSERT INTO "t" ("a", "b") …` or of `UPDATE "t" AS t SET "a" = ?1, "b" = ?2 WHERE …`.
+fn written(text: &str) -> Vec<&str> {
+    let list = if text.starts_with("INSERT ") {
+        text.split_once('(')
+            .and_then(|(_, rest)| rest.split_once(')'))
+    } else if text.starts_with("UPDATE ") {
+        text.split_once(" SET ")
+            .and_then(|(_, rest)| rest.split_once(" WHERE "))
+    } else {
+        None
+    };
+    let list = list.map_or("", |(list, _)| list);
+    list.split('"').skip(1).step_by(2).collect()
+}
+
 /// The table a writing statement is about: the first quoted name in it. SQLite's foreign key errors do not say.
 pub fn table_of(text: &str) -> String {
     text.split('"').nth(1).map(dotted).unwrap_or_default()
@@ -116,6 +165,15 @@ mod tests {
             unique("UNIQUE constraint failed: _mainstay_sessions.id").0,
             "mainstay.sessions"
         );
+        assert_eq!(
+            written("INSERT INTO \"m__t\" (\"id\", \"of\") VALUES (?1, ?2) RETURNING \"id\""),
+            ["id", "of"]
+        );
+        assert_eq!(
+            written("UPDATE \"m__t\" AS t SET \"of\" = ?1, \"n\" = ?2 WHERE t.\"id\" = ?3"),
+            ["of", "n"]
+        );
+        assert!(written("DELETE FROM \"m__t\" AS t WHERE t.\"id\" = ?1").is_empty());
         assert_eq!(
             table_of("insert into \"shop__orders\" (\"id\")"),
             "shop.orders"

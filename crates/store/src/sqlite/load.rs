@@ -50,14 +50,16 @@ fn run(session: &Session, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> 
                 session.conn.execute_batch("COMMIT").map_err(error::map)?;
                 return Ok(Loaded::Done { steps });
             }
-            Batch::Steps(batch) => match run_steps(session, &batch)? {
-                Ok(_) => steps += batch.len() as u64,
-                Err(missed) => {
-                    return Ok(Loaded::Missed {
-                        step: steps + missed as u64,
-                    });
+            Batch::Steps(batch) => {
+                for step in &batch {
+                    match run_steps(session, std::slice::from_ref(step)) {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(_)) => return Ok(Loaded::Missed { step: steps }),
+                        Err(error) => return Ok(Loaded::Refused { step: steps, error }),
+                    }
+                    steps += 1;
                 }
-            },
+            }
         }
     }
     Ok(Loaded::Abandoned)

@@ -35,9 +35,9 @@ pub fn run_steps(session: &Session, steps: &[Step]) -> Result<Outcome> {
     for (at, step) in steps.iter().enumerate() {
         let (touched, values) =
             run_step(session, &step.statement).map_err(|failed| match error::map(failed) {
-                StoreError::ForeignKey { columns, .. } => StoreError::ForeignKey {
+                StoreError::ForeignKey { .. } => StoreError::ForeignKey {
                     table: error::table_of(&step.statement.text),
-                    columns,
+                    columns: error::dangling(&session.conn, &step.statement),
                 },
                 other => other,
             })?;

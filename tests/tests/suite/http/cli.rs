@@ -16,6 +16,7 @@ listen = "127.0.0.1:7099"
 name = { type = "string" }
 n = { type = "int", optional = true, unique = true }
 owner = { type = "relation", to = "auth.users", optional = true }
+of = { type = "relation", to = "tags", optional = true }
 [models.tags.access]
 read = "owner == auth.id || n > 10"
 create = "auth.id != null"
@@ -413,11 +414,19 @@ fn an_import_is_all_or_nothing() {
         "{\"name\":\"c\",\"n\":3}\n{\"name\":\"d\",\"n\":3}\n",
         "{\"name\":\"c\",\"n\":3}\n{\"name\":\"d\",\"n\":20}\n",
     ] {
-        import(folder, twice).expect(1, &["the same n", "nothing was imported"]);
+        let said = ["lines.jsonl:2: ", "the same n", "nothing was imported"];
+        import(folder, twice).expect(1, &said);
     }
     import(folder, "{\"name\":\"c\",\"n\":3}\n").expect(0, &["1 records"]);
     run(folder, &["import", "shop.tag", "lines.jsonl"]).expect(1, &["did you mean shop.tags"]);
     run(folder, &["import", "shop.tags", "none.jsonl"]).expect(1, &["none.jsonl"]);
+    // So is a reference within the module, and in the midst of many batches.
+    let mut many = String::new();
+    for n in 1..=5000 {
+        let of = if n == 4321 { GIVEN.replace("01", "02") } else { GIVEN.to_owned() };
+        many.push_str(&format!("{{\"name\":\"x\",\"of\":\"{of}\"}}\n\n"));
+    }
+    import(folder, &many).expect(1, &["lines.jsonl:8641: of refers to", "nothing was imported"]);
     // The given id was kept.
     run(folder, &["explain", "read", "shop.tags", GIVEN]).expect(0, &["owner == auth.id"]);
 }

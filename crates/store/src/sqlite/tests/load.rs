@@ -45,7 +45,13 @@ async fn a_load_that_fails_or_is_abandoned_leaves_nothing() {
         let loaded = shop.store.load(receiver).await;
         match ending {
             "abandon" => assert_eq!(loaded, Ok(Loaded::Abandoned)),
-            "duplicate" => assert!(matches!(loaded, Err(StoreError::Unique { .. }))),
+            "duplicate" => assert!(matches!(
+                loaded,
+                Ok(Loaded::Refused {
+                    step: 3,
+                    error: StoreError::Unique { .. }
+                })
+            )),
             _ => assert_eq!(loaded, Ok(Loaded::Missed { step: 3 })),
         }
         assert_eq!(shop.count("catalog__products").await, 0, "{ending}");

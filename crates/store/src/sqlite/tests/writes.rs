@@ -82,6 +82,18 @@ async fn constraints_are_told_apart() {
             columns: vec![]
         }
     );
+    // Of what the planner writes, the column is looked up.
+    let planned = one(
+        "UPDATE \"catalog__products\" AS t SET \"name\" = ?1, \"category\" = ?2 WHERE t.\"id\" = 1",
+        vec![Value::text("x"), Uuid::from_u128(404).into()],
+    );
+    assert_eq!(
+        shop.write(vec![planned]).await.unwrap_err(),
+        StoreError::ForeignKey {
+            table: "catalog.products".to_owned(),
+            columns: vec!["category".to_owned()]
+        }
+    );
     shop.write(vec![update(1)]).await.unwrap();
     let delete = one(
         "delete from \"catalog__categories\" where id = ?1",
