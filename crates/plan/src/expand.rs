@@ -12,9 +12,10 @@ use crate::page::order_by;
 use crate::resolve::{ToMany, ToOne, Want};
 use crate::schema::EXTRA;
 use crate::sql::Sql;
-use spec::statement::{Bind, Capture, Key, Many, Nested, Output, Part, Shape};
+use spec::model::ID;
+use spec::statement::{Bind, Capture, Key, Many, Nested, Output, Part, Shape, Source};
 use spec::types::ColumnType;
-use spec::{App, Dialect, Field, Model, Rule, Value};
+use spec::{App, Dialect, Field, FieldId, Model, Rule, Value};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Piece {
     pub count: usize,
     pub joins: String,
     pub outputs: Vec<Output>,
+    /// Fields whose columns may be used again, and where they are.
+    plain: Vec<(FieldId, usize)>,
     /// Columns get the names `c0, c1, …`, for an outer select to take.
     named: bool,
 }
@@ -52,6 +55,20 @@ impl Piece {
         }
         self.count += 1;
         self.count - 1
+    }
+
+    /// Lets a column that stands in every row be used again, where that is less work for the database.
+    fn share(&mut self, dialect: Dialect, field: FieldId, at: usize) {
+        match dialect {
+            Dialect::Postgres => self.plain.push((field, at)),
+            Dialect::Sqlite => {}
+        }
+    }
+
+    /// The column of a field that may be used again.
+    pub fn shared(&self, field: FieldId) -> Option<usize> {
+        let mut plain = self.plain.iter();
+        plain.find(|(id, _)| *id == field).map(|(_, at)| *at)
     }
 
     /// Adds what the columns from the last guard on become.
@@ -99,22 +116,37 @@ impl Selects<'_> {
             outputs: Vec::with_capacity(want.fields.len() + 4),
             ..Piece::default()
         };
-        self.fill(sql, want, alias, &mut piece)?;
+        self.fill(sql, want, alias, None, &mut piece)?;
         Ok(piece)
     }
 
-    /// The same behind a marker column (the record's key), for a nested part.
-    fn nested(&self, sql: &mut Sql, want: &Want<'_>, alias: &str) -> Result<Piece> {
+    /// The same behind a marker column (the record's key), for a nested part. `known` is a field whose value is that
+    /// of a column of the parent's row.
+    fn nested(
+        &self,
+        sql: &mut Sql,
+        want: &Want<'_>,
+        alias: &str,
+        known: Option<(FieldId, usize)>,
+    ) -> Result<Piece> {
         let mut piece = Piece {
             named: true,
             ..Piece::default()
         };
-        piece.add_column(alias, "id");
-        self.fill(sql, want, alias, &mut piece)?;
+        let marker = piece.add_column(alias, "id");
+        piece.share(sql.dialect, ID, marker);
+        self.fill(sql, want, alias, known, &mut piece)?;
         Ok(piece)
     }
 
-    fn fill(&self, sql: &mut Sql, want: &Want<'_>, alias: &str, piece: &mut Piece) -> Result<()> {
+    fn fill(
+        &self,
+        sql: &mut Sql,
+        want: &Want<'_>,
+        alias: &str,
+        known: Option<(FieldId, usize)>,
+        piece: &mut Piece,
+    ) -> Result<()> {
         for (field, rule) in &want.fields {
             if let Some(relation) = want.to_one.iter().find(|r| r.field.id == field.id) {
                 self.to_one(sql, relation, want.model, alias, piece)?;
@@ -127,7 +159,9 @@ impl Selects<'_> {
                 };
                 piece.push(splice, guarded);
             } else {
-                self.column(sql, want.model, field, rule, alias, piece)?;
+                let known = known.filter(|(id, _)| *id == field.id);
+                let parent = known.map(|(_, at)| Source::Parent(at));
+                self.column(sql, want.model, (field, rule), parent, alias, piece)?;
             }
         }
         for relation in &want.to_many {
@@ -144,15 +178,25 @@ impl Selects<'_> {
         &self,
         sql: &mut Sql,
         model: &Model,
-        field: &Field,
-        rule: &Rule,
+        (field, rule): (&Field, &Rule),
+        parent: Option<Source>,
         alias: &str,
         piece: &mut Piece,
     ) -> Result<()> {
         let (key, ty) = (field.key.clone(), field.ty.column());
         match rule {
             Rule::Deny => return Ok(()),
-            Rule::Allow => piece.outputs.push(Output::Field { key, ty }),
+            Rule::Allow => {
+                let output = Output::Field { key, ty };
+                let own = piece.shared(field.id).map(Source::Row);
+                if let Some(source) = parent.or(own) {
+                    let output = Box::new(output);
+                    piece.outputs.push(Output::Shared { source, output });
+                    return Ok(());
+                }
+                piece.share(sql.dialect, field.id, piece.count);
+                piece.outputs.push(output);
+            }
             Rule::When(_) => {
                 self.guard(sql, model, rule, alias, piece)?;
                 piece.outputs.push(Output::Guarded { key, ty });
@@ -232,7 +276,7 @@ impl Selects<'_> {
         let key = relation.field.key.clone();
         match sql.dialect {
             Dialect::Postgres => {
-                let part = self.nested(sql, &relation.want, &inner)?;
+                let part = self.nested(sql, &relation.want, &inner, None)?;
                 let outer = sql.alias("e");
                 let (from_where, done) = sql.aside(|sql| {
                     sql.push(" FROM ").table(target).push(" ").push(&inner);
@@ -266,7 +310,7 @@ impl Selects<'_> {
                 piece.outputs.push(Output::Unused);
                 let guarded = self.guard(sql, from, &relation.rule, alias, piece)?;
                 let mut inside = Sql::new(sql.dialect);
-                let part = self.nested(&mut inside, &relation.want, &inner)?;
+                let part = self.nested(&mut inside, &relation.want, &inner, None)?;
                 let mut binds: Vec<Bind> = Vec::new();
                 let (tail, done) = inside.aside(|sql| {
                     sql.push(" FROM ").table(target).push(" ").push(&inner);
@@ -313,7 +357,12 @@ impl Selects<'_> {
         });
         match sql.dialect {
             Dialect::Postgres => {
-                let part = self.nested(sql, &relation.want, &inner)?;
+                // Rows are chosen by it, so where it is seen it is the parent's key.
+                let known = match back_rule {
+                    Rule::Allow => piece.shared(ID).map(|at| (relation.field, at)),
+                    Rule::Deny | Rule::When(_) => None,
+                };
+                let part = self.nested(sql, &relation.want, &inner, known)?;
                 let outer = sql.alias("e");
                 let (limited, done) = sql.aside(|sql| {
                     sql.table(child).push(" ").push(&inner).push(" WHERE ");
@@ -321,9 +370,12 @@ impl Selects<'_> {
                     sql.push(" = ").column(alias, "id");
                     self.readable(sql, child, &inner)?;
                     let order = self.order(sql, child, &inner, &relation.sort)?;
+                    // Bound, not printed: the plan is made once for any limit, and so for one that makes it worth
+                    // reading the index in order. Told a limit near the number of rows that it expects, PostgreSQL
+                    // gathers all of them and sorts them, parent by parent (30 µs of 280 for 20 parents).
                     sql.push(&order)
                         .push(" LIMIT ")
-                        .number(u64::from(relation.limit) + 1);
+                        .bind(Value::Int(i64::from(relation.limit) + 1), ColumnType::Int);
                     Ok(order)
                 });
                 let order = done?;
@@ -373,7 +425,7 @@ impl Selects<'_> {
                 let parent = piece.add_column(alias, "id");
                 piece.outputs.push(Output::Unused);
                 let mut inside = Sql::new(sql.dialect);
-                let part = self.nested(&mut inside, &relation.want, &inner)?;
+                let part = self.nested(&mut inside, &relation.want, &inner, None)?;
                 let (tail, done) = inside.aside(|sql| {
                     sql.table(child).push(" ").push(&inner).push(" WHERE ");
                     self.visible(sql, child, back, &back_rule, &inner)?;

@@ -10,7 +10,7 @@ use crate::schema::EXTRA;
 use crate::sql::Sql;
 use spec::expr::Expr;
 use spec::model::ID;
-use spec::statement::{Capture, Lane, Output, Shape, Statement};
+use spec::statement::{Capture, Lane, Output, Shape, Source, Statement};
 use spec::types::ColumnType;
 use spec::{App, Dialect, Field, Model, ModelId, Rule, Value};
 
@@ -112,9 +112,19 @@ impl<'a> Planner<'a> {
         let mut piece = self.selects().record(&mut sql, page.want, "t")?;
         let mut asker = Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller));
         for term in page.sort {
+            let ty = self.sort_column(term);
+            let output = Output::Captured { ty };
+            if let Some(at) = term.column.and_then(|field| piece.shared(field)) {
+                piece.outputs.push(Output::Shared {
+                    source: Source::Row(at),
+                    output: Box::new(output),
+                });
+                continue;
+            }
             let (key, done) = sql.aside(|sql| asker.scalar(sql, &term.expr));
             done?;
             piece.add(&key);
+            piece.outputs.push(output);
         }
         sql.push("SELECT ").push(piece.list()).push(" FROM ");
         let after = page.after.map(|keys| After {
@@ -171,10 +181,6 @@ impl<'a> Planner<'a> {
         }
         order_by(&mut sql, &mut asker, page.sort)?;
         sql.push(" LIMIT ").number(rows);
-        for term in page.sort {
-            let ty = self.sort_column(term);
-            piece.outputs.push(Output::Captured { ty });
-        }
         let lane = if self.bounded(page, &rule) {
             Lane::Bounded
         } else {

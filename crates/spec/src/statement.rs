@@ -61,6 +61,17 @@ pub enum Output {
     /// A column with a condition, then what the other output has: written where the condition is true, key and
     /// all left out otherwise. For a [`Output::Splice`] or [`Output::Nested`].
     When(Box<Output>),
+    /// What a [`Output::Field`] or [`Output::Captured`] says of a column that is there already: it has none of its
+    /// own. For PostgreSQL, which sends a column item by item: one column of 100 nested records costs it some 20 µs.
+    Shared { source: Source, output: Box<Output> },
+}
+
+/// Where a [`Output::Shared`] column is, counted from the first one of a row (a nested row's marker).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Row(usize),
+    /// In the row of the record in which this one is nested.
+    Parent(usize),
 }
 
 #[derive(Debug, Clone, PartialEq)]

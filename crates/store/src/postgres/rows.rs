@@ -5,7 +5,7 @@
 
 use super::cell::{self, Malformed, Result};
 use spec::Value;
-use spec::statement::{Capture, Nested, Output, Part, Rows, Shape, Splice};
+use spec::statement::{Capture, Nested, Output, Part, Rows, Shape, Source, Splice};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
@@ -38,11 +38,41 @@ impl Cells for Row {
     }
 }
 
-impl Cells for [Option<&[u8]>] {
+impl Cells for &[Option<&[u8]>] {
     fn cell(&self, at: usize) -> Result<Option<&[u8]>> {
         self.get(at)
             .copied()
             .ok_or(Malformed("it has too few columns"))
+    }
+}
+
+/// A record's row.
+struct Place<'c, C> {
+    cells: &'c C,
+    /// The cell with which it begins: the marker of a nested record.
+    first: usize,
+    parent: Option<(&'c dyn Cells, usize)>,
+}
+
+impl<'c, C: Cells> Place<'c, C> {
+    fn shared(&self, source: Source) -> Result<Option<&'c [u8]>> {
+        match (source, self.parent) {
+            (Source::Row(at), _) => self.cells.cell(self.first + at),
+            (Source::Parent(at), Some((cells, first))) => cells.cell(first + at),
+            (Source::Parent(_), None) => Err(Malformed("no record is around this one")),
+        }
+    }
+
+    /// For a record inside this one.
+    fn inside<'a, I>(&self, cells: &'a I, first: usize) -> Place<'a, I>
+    where
+        'c: 'a,
+    {
+        Place {
+            cells,
+            first,
+            parent: Some((self.cells, self.first)),
+        }
     }
 }
 
@@ -58,6 +88,7 @@ fn output_width(output: &Output) -> usize {
         | Output::Unused
         | Output::Members
         | Output::Splice { .. } => 1,
+        Output::Shared { .. } => 0,
         Output::Guarded { .. } => 2,
         Output::When(inner) => 1 + output_width(inner),
         Output::Nested(nested) => match &nested.part {
@@ -88,7 +119,8 @@ fn output_slots(output: &Output) -> usize {
         | Output::Guarded { .. }
         | Output::Captured { .. }
         | Output::Unused
-        | Output::Members => 0,
+        | Output::Members
+        | Output::Shared { .. } => 0,
     }
 }
 
@@ -122,7 +154,12 @@ pub(super) fn write(rows: &[Row], shape: &Shape, emit: u32) -> Result<Rows> {
             body: &mut out.body,
             splices: &mut out.splices,
         };
-        record.write(&shape.columns, row, 0, 0, &mut Some(&mut out.captured))?;
+        let place = &Place {
+            cells: row,
+            first: 0,
+            parent: None,
+        };
+        record.write(&shape.columns, place, 0, 0, &mut Some(&mut out.captured))?;
         out.ends.push(out.body.len());
     }
     Ok(out)
@@ -134,8 +171,14 @@ pub(super) fn captured(rows: &[Row], shape: &Shape) -> Result<Vec<Value>> {
     for row in rows {
         let mut at = 0;
         for output in &shape.columns {
-            if let Output::Captured { ty } = output {
-                out.push(cell::value(*ty, row.cell(at)?)?);
+            match output {
+                Output::Captured { ty } => out.push(cell::value(*ty, row.cell(at)?)?),
+                Output::Shared { source, output } => {
+                    if let (Source::Row(at), Output::Captured { ty }) = (source, &**output) {
+                        out.push(cell::value(*ty, row.cell(*at)?)?);
+                    }
+                }
+                _ => {}
             }
             at += output_width(output);
         }
@@ -155,14 +198,15 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// Writes `{…}` from the cells from `at` on. `slot` is the number of the shape's first splice.
-    fn write<C: Cells + ?Sized>(
+    fn write<C: Cells>(
         &mut self,
         columns: &[Output],
-        cells: &C,
+        place: &Place<'_, C>,
         mut at: usize,
         mut slot: usize,
         captured: &mut Option<&mut Vec<Value>>,
     ) -> Result<()> {
+        let cells = place.cells;
         self.body.push(b'{');
         let start = self.body.len();
         for output in columns {
@@ -210,7 +254,22 @@ impl Record<'_> {
                 }
                 Output::Nested(nested) => {
                     self.key(start, nested.key.as_bytes());
-                    slot += self.nested(nested, cells, at, slot)?;
+                    slot += self.nested(nested, place, at, slot)?;
+                }
+                Output::Shared { source, output } => {
+                    let raw = place.shared(*source)?;
+                    match &**output {
+                        Output::Field { key, ty } => {
+                            self.key(start, key.as_bytes());
+                            cell::write(self.body, *ty, raw)?;
+                        }
+                        Output::Captured { ty } => {
+                            if let Some(captured) = captured {
+                                captured.push(cell::value(*ty, raw)?);
+                            }
+                        }
+                        _ => return Err(Malformed("only fields and captured columns are shared")),
+                    }
                 }
                 Output::When(_) => {
                     return Err(Malformed("a condition does not hold another one"));
@@ -246,13 +305,14 @@ impl Record<'_> {
     }
 
     /// Writes the records of a relation; answers how many slots its shape has.
-    fn nested<C: Cells + ?Sized>(
+    fn nested<C: Cells>(
         &mut self,
         nested: &Nested,
-        cells: &C,
+        place: &Place<'_, C>,
         at: usize,
         slot: usize,
     ) -> Result<usize> {
+        let cells = place.cells;
         let shape = match &nested.part {
             Part::Inline(shape) => {
                 if nested.many.is_some() {
@@ -260,16 +320,19 @@ impl Record<'_> {
                 }
                 match cells.cell(at)? {
                     None => self.body.extend_from_slice(b"null"),
-                    Some(_) => self.write(&shape.columns, cells, at + 1, slot, &mut None)?,
+                    Some(_) => {
+                        let inside = &place.inside(cells, at);
+                        self.write(&shape.columns, inside, at + 1, slot, &mut None)?;
+                    }
                 }
                 shape
             }
             Part::Arrays(shape) => {
-                self.arrays(nested, shape, cells, at, slot)?;
+                self.arrays(nested, shape, place, at, slot)?;
                 shape
             }
             Part::Records(shape) => {
-                self.records(nested, shape, cells.cell(at)?, slot)?;
+                self.records(nested, shape, place, at, slot)?;
                 shape
             }
             Part::Statement { .. } => {
@@ -280,18 +343,18 @@ impl Record<'_> {
     }
 
     /// One array per column, the marker's first.
-    fn arrays<C: Cells + ?Sized>(
+    fn arrays<C: Cells>(
         &mut self,
         nested: &Nested,
         shape: &Shape,
-        cells: &C,
+        place: &Place<'_, C>,
         at: usize,
         slot: usize,
     ) -> Result<()> {
         let count = 1 + width(&shape.columns);
         let mut arrays = Vec::with_capacity(count);
         for column in at..at + count {
-            arrays.push(Items::of(cells.cell(column)?)?);
+            arrays.push(Items::of(place.cells.cell(column)?)?);
         }
         let length = arrays[0].left;
         if arrays.iter().any(|array| array.left != length) {
@@ -303,22 +366,23 @@ impl Record<'_> {
             for (array, cell) in arrays.iter_mut().zip(&mut row) {
                 *cell = array.item()?;
             }
-            list.push(shape, &row, slot)?;
+            list.push(shape, &place.inside(&&*row, 0), slot)?;
         }
         list.finish();
         Ok(())
     }
 
     /// An array of anonymous records: `array(select row(…))`.
-    fn records(
+    fn records<C: Cells>(
         &mut self,
         nested: &Nested,
         shape: &Shape,
-        raw: Option<&[u8]>,
+        place: &Place<'_, C>,
+        at: usize,
         slot: usize,
     ) -> Result<()> {
         let count = 1 + width(&shape.columns);
-        let mut items = Items::of(raw)?;
+        let mut items = Items::of(place.cells.cell(at)?)?;
         let mut row = Vec::with_capacity(count);
         let mut list = List::start(self, nested);
         for _ in 0..items.left {
@@ -334,7 +398,7 @@ impl Record<'_> {
                 wire.int()?; // the field's type
                 row.push(wire.sized()?);
             }
-            list.push(shape, &row, slot)?;
+            list.push(shape, &place.inside(&&*row, 0), slot)?;
         }
         list.finish();
         Ok(())
@@ -365,8 +429,8 @@ impl<'a, 'b> List<'a, 'b> {
     }
 
     /// A row whose first cell is the marker.
-    fn push(&mut self, shape: &Shape, row: &[Option<&[u8]>], slot: usize) -> Result<()> {
-        if row.first().is_none_or(Option::is_none) {
+    fn push<C: Cells>(&mut self, shape: &Shape, row: &Place<'_, C>, slot: usize) -> Result<()> {
+        if row.cells.cell(0)?.is_none() {
             return Ok(());
         }
         self.seen += 1;

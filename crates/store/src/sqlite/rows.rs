@@ -183,6 +183,8 @@ impl<'row> Record<'row> {
                 }
                 // A condition does not hold another one.
                 Output::When(_) => return Err(rusqlite::Error::InvalidQuery),
+                // PostgreSQL's.
+                Output::Shared { .. } => return Err(rusqlite::Error::InvalidQuery),
             }
         }
         out.body.push(b'}');
@@ -263,7 +265,7 @@ pub fn captured(row: &Prepared, shape: &Shape, into: &mut Vec<Value>) {
                 column += 1;
             }
             Output::Guarded { .. } => column += 2,
-            Output::Nested(_) => {}
+            Output::Nested(_) | Output::Shared { .. } => {}
             Output::When(inner) => column += 1 + usize::from(!matches!(**inner, Output::Nested(_))),
             _ => column += 1,
         }

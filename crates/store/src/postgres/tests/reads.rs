@@ -1,7 +1,7 @@
 use super::*;
 use crate::StoreError;
 use spec::Decimal;
-use spec::statement::{Many, Nested, Part};
+use spec::statement::{Many, Nested, Part, Source};
 
 fn shape(columns: Vec<Output>) -> Shape {
     Shape {
@@ -345,6 +345,64 @@ order by a.id";
              \"titles\":{{\"data\":[],\"more\":false}},\"end\":\"Bob\"}}"
         )
     );
+}
+
+#[tokio::test]
+async fn columns_are_used_again() {
+    let shop = fixture().await;
+    let shared = |source, output| Output::Shared {
+        source,
+        output: Box::new(output),
+    };
+    let text = "select 7::int8, 'x'::text, 8::int8, 'born'::text, array[1, 2]::int8[], array['a', 'b'], \
+        array(select row(n, array[n * 10]::int8[]) from generate_series(3, 4) n)";
+    let columns = vec![
+        field("id", INT),
+        field("name", TEXT),
+        nested(
+            "one",
+            None,
+            Part::Inline(shape(vec![
+                shared(Source::Row(0), field("id", INT)),
+                field("name", TEXT),
+                shared(Source::Parent(1), field("of", TEXT)),
+            ])),
+        ),
+        nested(
+            "leaves",
+            Some(2),
+            Part::Arrays(shape(vec![
+                shared(Source::Parent(0), field("of", INT)),
+                field("name", TEXT),
+                shared(Source::Row(0), field("id", INT)),
+            ])),
+        ),
+        nested(
+            "middle",
+            Some(1),
+            Part::Records(shape(vec![
+                shared(Source::Row(0), field("id", INT)),
+                nested(
+                    "leaves",
+                    Some(2),
+                    Part::Arrays(shape(vec![
+                        shared(Source::Row(0), field("id", INT)),
+                        shared(Source::Parent(0), field("of", INT)),
+                    ])),
+                ),
+            ])),
+        ),
+        shared(Source::Row(1), captured(TEXT)),
+    ];
+    let rows = shop.read(&select(text, vec![], columns), 1).await.unwrap();
+    assert_eq!(
+        String::from_utf8(rows.body).unwrap(),
+        "{\"id\":7,\"name\":\"x\",\"one\":{\"id\":8,\"name\":\"born\",\"of\":\"x\"},\
+         \"leaves\":{\"data\":[{\"of\":7,\"name\":\"a\",\"id\":1},{\"of\":7,\"name\":\"b\",\"id\":2}],\
+         \"more\":false},\"middle\":{\"data\":[{\"id\":3,\
+         \"leaves\":{\"data\":[{\"id\":30,\"of\":3}],\"more\":false}}],\"more\":true}}"
+    );
+    assert_eq!(rows.captured, [Value::text("x")]);
 }
 
 #[tokio::test]
