@@ -423,10 +423,17 @@ fn an_import_is_all_or_nothing() {
     // So is a reference within the module, and in the midst of many batches.
     let mut many = String::new();
     for n in 1..=5000 {
-        let of = if n == 4321 { GIVEN.replace("01", "02") } else { GIVEN.to_owned() };
+        let of = if n == 4321 {
+            GIVEN.replace("01", "02")
+        } else {
+            GIVEN.to_owned()
+        };
         many.push_str(&format!("{{\"name\":\"x\",\"of\":\"{of}\"}}\n\n"));
     }
-    import(folder, &many).expect(1, &["lines.jsonl:8641: of refers to", "nothing was imported"]);
+    import(folder, &many).expect(
+        1,
+        &["lines.jsonl:8641: of refers to", "nothing was imported"],
+    );
     // The given id was kept.
     run(folder, &["explain", "read", "shop.tags", GIVEN]).expect(0, &["owner == auth.id"]);
 }
