@@ -13,29 +13,32 @@ pub fn tag<'n>(
     version: i64,
     visible: impl Iterator<Item = &'n str>,
 ) -> String {
-    let mut view = blake3::Hasher::new();
+    // Gathered and hashed at once: handing the hash its parts one by one costs five times what hashing does.
+    let mut view = Vec::with_capacity(256);
     for name in visible {
-        view.update(name.as_bytes());
-        view.update(b"\0");
+        view.extend_from_slice(name.as_bytes());
+        view.push(0);
     }
     let mut out = version_part(model, id, version);
     out.push('.');
-    URL_SAFE_NO_PAD.encode_string(&view.finalize().as_bytes()[..6], &mut out);
+    URL_SAFE_NO_PAD.encode_string(&blake3::hash(&view).as_bytes()[..6], &mut out);
     out
 }
 
 fn version_part(model: &Model, id: &Value, version: i64) -> String {
-    let mut hash = blake3::Hasher::new();
-    hash.update(model.module_name.as_bytes());
-    hash.update(b".");
-    hash.update(model.name.as_bytes());
-    hash.update(b"\0");
+    let mut text = Vec::with_capacity(128);
+    text.extend_from_slice(model.module_name.as_bytes());
+    text.push(b'.');
+    text.extend_from_slice(model.name.as_bytes());
+    text.push(0);
     match id {
-        Value::Uuid(id) => hash.update(id.as_bytes()),
-        other => hash.update(other.key_text().as_bytes()),
+        Value::Uuid(id) => text.extend_from_slice(id.as_bytes()),
+        other => text.extend_from_slice(other.key_text().as_bytes()),
     };
-    hash.update(&version.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(&hash.finalize().as_bytes()[..9])
+    text.extend_from_slice(&version.to_be_bytes());
+    let mut out = String::with_capacity(24);
+    URL_SAFE_NO_PAD.encode_string(&blake3::hash(&text).as_bytes()[..9], &mut out);
+    out
 }
 
 /// Whether a precondition holds for a stored record.

@@ -5,7 +5,6 @@ use crate::condition::{Conditions, Eyes, Unsupported};
 use crate::read::Planner;
 use crate::schema::EXTRA;
 use crate::sql::Sql;
-use spec::schema::{CHANGES, TableName};
 use spec::statement::{Capture, Expect, Lane, Output, Shape, Step};
 use spec::types::ColumnType;
 use spec::{Dialect, FieldId, KeyKind, Model, Rule, Value};
@@ -311,8 +310,11 @@ impl Planner<'_> {
     }
 
     fn log(&self, sql: &mut Sql, model: &Model, kind: Kind, version: i64, log: &Logged, id: LogId) {
-        sql.push("INSERT INTO ")
-            .push(&TableName::own(CHANGES).sql(self.dialect));
+        // Known names: on the path of every write, so they are not put together anew.
+        sql.push(match self.dialect {
+            Dialect::Postgres => "INSERT INTO \"mainstay\".\"changes\"",
+            Dialect::Sqlite => "INSERT INTO \"_mainstay_changes\"",
+        });
         sql.push(
             " (\"module\", \"model\", \"record_id\", \"version\", \"kind\", \"by_kind\", \"by_id\", \"at\", \
              \"record\", \"previous\") SELECT ",

@@ -105,10 +105,19 @@ fn quoted(etag: &str) -> Result<HeaderValue, Problem> {
 /// Where a record is. Its id may hold anything, so it is encoded down to the unreserved characters (RFC 3986, 2.3).
 fn address(model: &Model, id: &str) -> Result<HeaderValue, Problem> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let mut address = format!("/api/{}/{}/", model.module_name, model.name);
-    address.reserve(id.len());
+    let unreserved =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let mut address =
+        String::with_capacity(8 + model.module_name.len() + model.name.len() + id.len());
+    for part in ["/api/", &model.module_name, "/", &model.name, "/"] {
+        address.push_str(part);
+    }
+    if id.bytes().all(unreserved) {
+        address.push_str(id);
+        return header(address);
+    }
     for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if unreserved(byte) {
             address.push(char::from(byte));
         } else {
             address.push('%');
@@ -116,6 +125,10 @@ fn address(model: &Model, id: &str) -> Result<HeaderValue, Problem> {
             address.push(char::from(HEX[usize::from(byte & 15)]));
         }
     }
-    HeaderValue::try_from(address)
+    header(address)
+}
+
+fn header(address: String) -> Result<HeaderValue, Problem> {
+    HeaderValue::from_maybe_shared(Bytes::from(address))
         .map_err(|_| Problem::internal("an address does not fit a header"))
 }

@@ -195,7 +195,7 @@ impl Thread {
                     None => break,
                 },
             };
-            self.run_one(&mut *turn);
+            self.run_one(&mut *turn, restarts > 0);
             if !self.session.conn.is_autocommit() {
                 done.push(turn);
                 continue;
@@ -238,7 +238,11 @@ impl Thread {
         }
     }
 
-    fn run_one(&mut self, turn: &mut dyn Turn) {
+    /// Runs a turn in the open transaction. What it did is undone where it fails: back to a savepoint of its own
+    /// if `saved`, otherwise with the whole transaction, which the others then lose and begin again. A turn that
+    /// fails has hardly ever written anything before, so that the first try does without: the savepoint's two
+    /// statements are a fifth of what the writer does for a create.
+    fn run_one(&mut self, turn: &mut dyn Turn, saved: bool) {
         let now = Instant::now();
         if turn.deadline() <= now {
             // It may have waited behind a locked database: then say so.
@@ -255,24 +259,33 @@ impl Thread {
             .limit
             .until(turn.deadline().min(now + self.options.turn_budget));
         let session = &self.session;
-        let result = session
-            .execute("SAVEPOINT turn")
-            .map_err(error::map)
-            .and_then(|()| {
-                let effect = unwound(|| turn.run(session)).unwrap_or_else(|cause| {
-                    turn.fail(cause);
-                    Effect::Undo
-                });
-                self.session.limit.lift();
-                // A lost transaction has no savepoints any more.
-                if session.conn.is_autocommit() {
-                    return Ok(());
-                }
-                if effect == Effect::Undo {
-                    session.execute("ROLLBACK TO turn").map_err(error::map)?;
-                }
-                session.execute("RELEASE turn").map_err(error::map)
+        let before = session.conn.total_changes();
+        let begun = match saved {
+            true => session.execute("SAVEPOINT turn").map_err(error::map),
+            false => Ok(()),
+        };
+        let result = begun.and_then(|()| {
+            let effect = unwound(|| turn.run(session)).unwrap_or_else(|cause| {
+                turn.fail(cause);
+                Effect::Undo
             });
+            session.limit.lift();
+            // A lost transaction has no savepoints any more.
+            if session.conn.is_autocommit() {
+                return Ok(());
+            }
+            let undo = effect == Effect::Undo && session.conn.total_changes() != before;
+            match (saved, undo) {
+                (false, false) => Ok(()),
+                (false, true) => session.execute("ROLLBACK").map_err(error::map),
+                (true, _) => {
+                    if effect == Effect::Undo {
+                        session.execute("ROLLBACK TO turn").map_err(error::map)?;
+                    }
+                    session.execute("RELEASE turn").map_err(error::map)
+                }
+            }
+        });
         self.session.limit.lift();
         if let Err(cause) = result {
             // What this turn left behind is unknown, so the transaction must not stand: lost, by our own hand.
