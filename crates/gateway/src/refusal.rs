@@ -79,21 +79,15 @@ pub async fn answer<S: Service>(
     let status = answered.response.status().as_u16();
     let (bytes, code) = (answered.response.body().len(), answered.code);
     let text = written(answered.response, &id);
-    let write = async {
-        socket.write_all(&text).await?;
-        socket.shutdown().await
-    };
-    let whole = tokio::time::timeout(edge.options().write_time, write).await;
-    let taken = matches!(whole, Ok(Ok(())));
-    let status = taken.then_some(status);
-    edge.metrics().finished(ROUTE, status, took);
+    // As for any answer, before it is on its way: who has it can find it in the log.
+    edge.metrics().finished(ROUTE, Some(status), took);
     if !edge.log().is_off() {
         edge.log().write(&Line {
             time: spec::time::now_micros(),
             // What there is of them is not known to be any.
             method: "-",
             path: "-",
-            status,
+            status: Some(status),
             took,
             bytes,
             request_id: id.as_str(),
@@ -103,7 +97,12 @@ pub async fn answer<S: Service>(
             cause: None,
         });
     }
-    if taken {
+    let write = async {
+        socket.write_all(&text).await?;
+        socket.shutdown().await
+    };
+    let written = tokio::time::timeout(edge.options().write_time, write).await;
+    if matches!(written, Ok(Ok(()))) {
         let _ = tokio::time::timeout(LINGER, drain(&mut socket)).await;
     }
 }
