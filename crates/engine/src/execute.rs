@@ -200,6 +200,24 @@ pub(crate) fn backoff(attempt: u32) -> Duration {
     Duration::from_micros(wait + wait * u64::from(u16::from_le_bytes(random)) / u64::from(u16::MAX))
 }
 
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("app", &self.app.load().settings.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    /// The JSON, where there is some.
+    pub fn body(&self) -> Option<&[u8]> {
+        match self {
+            Answer::Record { body, .. } | Answer::Page { body } => Some(body),
+            Answer::Done { .. } => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,24 +233,6 @@ mod tests {
             assert!(different.len() > 50, "{attempt}: {}", different.len());
             assert!(waits.iter().any(|w| *w < least * 5 / 4));
             assert!(waits.iter().any(|w| *w > least * 7 / 4));
-        }
-    }
-}
-
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine")
-            .field("app", &self.app.load().settings.name)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Answer {
-    /// The JSON, where there is some.
-    pub fn body(&self) -> Option<&[u8]> {
-        match self {
-            Answer::Record { body, .. } | Answer::Page { body } => Some(body),
-            Answer::Done { .. } => None,
         }
     }
 }
