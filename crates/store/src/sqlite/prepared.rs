@@ -160,7 +160,7 @@ impl Prepared {
                 conn.handle(),
                 text.as_ptr().cast::<c_char>(),
                 length,
-                ffi::SQLITE_PREPARE_PERSISTENT as u32,
+                ffi::SQLITE_PREPARE_PERSISTENT,
                 &raw mut raw,
                 std::ptr::null_mut(),
             )
