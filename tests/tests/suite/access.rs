@@ -279,7 +279,13 @@ each_store!(rules_follow_relations_on_every_write, APP, async |fx| {
     let reply = fx
         .create(&user(1), TASKS, json!({"title": "b", "team": other}))
         .await;
-    assert_eq!(reply.errors(), ["/team not_found"]);
+    // The rule comes before the reference, and sees none there: as of a team that there is not.
+    assert_eq!(reply.code(), "access.forbidden");
+    let nowhere = spec::new_id().hyphenated().to_string();
+    let absent = fx
+        .create(&user(1), TASKS, json!({"title": "b", "team": nowhere}))
+        .await;
+    assert_eq!(reply.problem(), absent.problem());
     // A team that one may read is not yet one that one leads.
     let lent = id(&fx
         .create(
