@@ -5,6 +5,7 @@ mod docs;
 mod mistakes;
 mod mutation;
 mod report;
+mod schemas;
 
 use spec::diagnostic::{Diagnostic, Sources};
 use spec::load::{Loaded, load_sources};
