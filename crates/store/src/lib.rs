@@ -7,6 +7,8 @@ pub mod error;
 pub mod migrate;
 pub mod postgres;
 pub mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Result, StoreError};
 

@@ -9,8 +9,9 @@ mod writes;
 
 use super::{Options, Sqlite};
 use crate::migrate::{Allow, Applied};
+pub use crate::tests::{captured, column, counted, field, select, soon};
 use crate::{Bounds, Result};
-use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
+use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName};
 use spec::statement::{Capture, Expect, Key, Lane, Output, Rows, Shape, Statement, Step, Written};
 use spec::types::ColumnType;
 use spec::{Uuid, Value};
@@ -41,17 +42,9 @@ impl Fixture {
     }
 
     pub async fn count(&self, table: &str) -> i64 {
-        let statement = select(
-            &format!("select count(*) from {table}"),
-            vec![],
-            vec![Output::Captured {
-                ty: ColumnType::Int,
-            }],
-        );
-        match self.read(&statement, 1).await.unwrap().captured[..] {
-            [Value::Int(count)] => count,
-            ref other => panic!("{other:?}"),
-        }
+        let text = format!("select count(*) from {table}");
+        let statement = select(&text, vec![], vec![captured(ColumnType::Int)]);
+        counted(&self.read(&statement, 1).await.unwrap().captured)
     }
 
     /// A connection of another program.
@@ -72,93 +65,25 @@ pub async fn fixture_with(options: Options) -> Fixture {
     Fixture { store, folder }
 }
 
-pub fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
-}
-
-pub fn column(name: &str, ty: ColumnType, nullable: bool) -> Column {
-    Column {
-        name: name.to_owned(),
-        ty,
-        nullable,
-        backfill: None,
-    }
-}
-
 pub fn shop() -> Schema {
-    let categories = Table {
-        name: TableName::new("catalog", "categories"),
-        columns: vec![
-            column("id", ColumnType::Uuid, false),
-            column("name", ColumnType::Text, false),
-        ],
-        key: vec!["id".to_owned()],
-        assigned_key: false,
-        indexes: vec![TableIndex {
-            name: "categories_name_key".to_owned(),
-            columns: vec!["name".to_owned()],
-            unique: true,
-        }],
-        foreign_keys: vec![],
-    };
-    let products = Table {
-        name: TableName::new("catalog", "products"),
-        columns: vec![
-            column("id", ColumnType::Int, false),
-            column("name", ColumnType::Text, false),
-            column("price", ColumnType::Decimal { scale: 2 }, false),
-            column("active", ColumnType::Bool, false),
-            column("rating", ColumnType::Float, true),
-            column("created_at", ColumnType::Timestamp, false),
-            column("day", ColumnType::Date, true),
-            column("category", ColumnType::Uuid, true),
-            column("attributes", ColumnType::Json, true),
-            column("version", ColumnType::Int, false),
-        ],
-        key: vec!["id".to_owned()],
-        assigned_key: true,
-        indexes: vec![TableIndex {
-            name: "products_category_idx".to_owned(),
-            columns: vec!["category".to_owned(), "id".to_owned()],
-            unique: false,
-        }],
-        foreign_keys: vec![ForeignKey {
-            column: "category".to_owned(),
-            to: TableName::new("catalog", "categories"),
-        }],
-    };
-    Schema {
-        // The one that refers comes first: order must not matter.
-        tables: vec![products, categories, change_log()],
-    }
-}
-
-pub fn statement(text: &str, params: Vec<Value>, columns: Vec<Output>) -> Statement {
-    Statement {
-        text: text.to_owned(),
-        params,
-        shape: Arc::new(Shape {
-            columns,
-            capture: Capture::Every,
-        }),
-        lane: Lane::Bounded,
-    }
-}
-
-pub fn select(text: &str, params: Vec<Value>, columns: Vec<Output>) -> Statement {
-    statement(text, params, columns)
-}
-
-pub fn field(name: &str, ty: ColumnType) -> Output {
-    Output::Field {
-        key: Key::new(name),
-        ty,
-    }
+    let columns = vec![
+        column("id", ColumnType::Int, false),
+        column("name", ColumnType::Text, false),
+        column("price", ColumnType::Decimal { scale: 2 }, false),
+        column("active", ColumnType::Bool, false),
+        column("rating", ColumnType::Float, true),
+        column("created_at", ColumnType::Timestamp, false),
+        column("day", ColumnType::Date, true),
+        column("category", ColumnType::Uuid, true),
+        column("attributes", ColumnType::Json, true),
+        column("version", ColumnType::Int, false),
+    ];
+    crate::tests::shop(columns, ("products_category_idx", &["category", "id"]))
 }
 
 pub fn step(text: &str, params: Vec<Value>) -> Step {
     Step {
-        statement: statement(text, params, vec![]),
+        statement: select(text, params, vec![]),
         expect: Expect::Any,
     }
 }
