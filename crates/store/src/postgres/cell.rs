@@ -105,7 +105,7 @@ pub(super) fn write(out: &mut Vec<u8>, ty: ColumnType, raw: Option<&[u8]>) -> Re
         return Ok(());
     };
     match ty {
-        ColumnType::Text => spec::json::write_string(out, text(raw)?),
+        ColumnType::Text => spec::json::write_text(out, raw),
         ColumnType::Int => spec::json::write_i64(out, int(raw)?),
         ColumnType::Float => spec::json::write_f64(out, float(raw)?),
         ColumnType::Decimal { scale } => numeric::write_json(out, number(raw, scale)?, scale),

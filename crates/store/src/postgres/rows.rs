@@ -5,7 +5,7 @@
 
 use super::cell::{self, Malformed, Result};
 use spec::Value;
-use spec::statement::{Capture, Nested, Output, Part, Rows, Shape, Source, Splice};
+use spec::statement::{Capture, Key, Nested, Output, Part, Rows, Shape, Source, Splice};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
@@ -81,6 +81,7 @@ fn width(columns: &[Output]) -> usize {
     columns.iter().map(output_width).sum()
 }
 
+#[inline]
 fn output_width(output: &Output) -> usize {
     match output {
         Output::Field { .. }
@@ -224,12 +225,12 @@ impl Record<'_> {
             };
             match output {
                 Output::Field { key, ty } => {
-                    self.key(start, key.as_bytes());
+                    self.key(start, key);
                     cell::write(self.body, *ty, cells.cell(at)?)?;
                 }
                 Output::Guarded { key, ty } => {
                     if holds(cells.cell(at)?)? {
-                        self.key(start, key.as_bytes());
+                        self.key(start, key);
                         cell::write(self.body, *ty, cells.cell(at + 1)?)?;
                     }
                 }
@@ -241,7 +242,7 @@ impl Record<'_> {
                 Output::Unused => {}
                 Output::Members => self.members(start, cells.cell(at)?)?,
                 Output::Splice { key, ty } => {
-                    self.key(start, key.as_bytes());
+                    self.key(start, key);
                     match cell::value(*ty, cells.cell(at)?)? {
                         Value::Null => self.body.extend_from_slice(b"null"),
                         id => self.splices.push(Splice {
@@ -253,14 +254,14 @@ impl Record<'_> {
                     slot += 1;
                 }
                 Output::Nested(nested) => {
-                    self.key(start, nested.key.as_bytes());
+                    self.key(start, &nested.key);
                     slot += self.nested(nested, place, at, slot)?;
                 }
                 Output::Shared { source, output } => {
                     let raw = place.shared(*source)?;
                     match &**output {
                         Output::Field { key, ty } => {
-                            self.key(start, key.as_bytes());
+                            self.key(start, key);
                             cell::write(self.body, *ty, raw)?;
                         }
                         Output::Captured { ty } => {
@@ -281,11 +282,9 @@ impl Record<'_> {
         Ok(())
     }
 
-    fn key(&mut self, start: usize, key: &[u8]) {
-        if self.body.len() > start {
-            self.body.push(b',');
-        }
-        self.body.extend_from_slice(key);
+    fn key(&mut self, start: usize, key: &Key) {
+        let behind = self.body.len() > start;
+        self.body.extend_from_slice(key.behind(behind));
     }
 
     /// The members of a JSON object, without its braces.
@@ -299,7 +298,10 @@ impl Record<'_> {
             .and_then(|text| text.strip_suffix('}'))
             .ok_or(Malformed("undeclared fields are not a JSON object"))?;
         if !inner.is_empty() {
-            self.key(start, inner.as_bytes());
+            if self.body.len() > start {
+                self.body.push(b',');
+            }
+            self.body.extend_from_slice(inner.as_bytes());
         }
         Ok(())
     }
