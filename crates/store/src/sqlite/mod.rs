@@ -1,7 +1,8 @@
 //! SQLite: one file, many readers, one writer.
 //!
 //! - `readers`: short reads run inline on the caller's thread, the rest on threads of their own.
-//! - `writer`: one thread, one transaction for everybody who waits (`turn` is one caller's part in it).
+//! - `writer`: one thread, one transaction for everybody who waits (`turn` is one caller's part in it); while
+//!   idle it spares readers a lock (`pin`).
 //! - `rows`, `encode`: rows become JSON; `connection`: how a connection is opened; `prepared`: its statements;
 //!   `error`: what codes mean.
 //! - `introspect`, `migration`, `load`: tables, and bulk.
@@ -16,6 +17,7 @@ mod ffi;
 mod introspect;
 mod load;
 mod migration;
+mod pin;
 mod prepared;
 mod readers;
 mod rows;
@@ -138,6 +140,7 @@ impl Sqlite {
     pub async fn read(&self, statement: &Statement, bounds: Bounds) -> Result<Rows> {
         match statement.lane {
             Lane::Bounded => {
+                self.writer.reads();
                 let budget = Instant::now() + self.options.inline_budget;
                 self.inline.run(bounds.deadline.min(budget), |session| {
                     rows::read(session, statement, bounds.emit)

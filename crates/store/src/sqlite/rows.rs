@@ -139,14 +139,13 @@ impl<'row> Record<'row> {
                     }
                 }
                 Output::Captured { ty } => {
-                    let value = self.next();
                     if self.capture {
-                        out.captured.push(encode::decode(*ty, value));
+                        out.captured.push(encode::decode(*ty, self.next()));
+                    } else {
+                        self.column += 1;
                     }
                 }
-                Output::Unused => {
-                    self.next();
-                }
+                Output::Unused => self.column += 1,
                 Output::Members => {
                     if let ValueRef::Text([b'{', members @ .., b'}']) = self.next()
                         && !members.is_empty()

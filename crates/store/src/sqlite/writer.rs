@@ -6,6 +6,7 @@
 //! what another of the group has written.
 
 use super::connection::{self, Role, Session};
+use super::pin::{Activity, Pin};
 use super::turn::{Effect, Turn};
 use super::{Options, error, unwound};
 use crate::{Result, StoreError};
@@ -23,6 +24,9 @@ const GROUP_TIME: Duration = Duration::from_millis(2);
 const RESTARTS: usize = 4;
 /// After this long without a write the log is brought into the database file.
 const IDLE: Duration = Duration::from_millis(500);
+/// How long the lock of reads is held at a stretch, and for how long it is let go in between.
+const HELD: Duration = Duration::from_millis(250);
+const FREE: Duration = Duration::from_millis(10);
 /// A write-ahead log of more bytes than this is cut back as soon as no reader needs it.
 const LONG_LOG: u64 = 16 << 20;
 
@@ -30,6 +34,8 @@ pub enum Job {
     Turn(Box<dyn Turn>),
     /// Something with a transaction of its own: a migration, an import.
     Alone(Box<dyn FnOnce(&Session) + Send>),
+    /// Nothing to do: reads begin again.
+    Wake,
     /// Everything sent before has been done when this is answered.
     Close(Option<tokio::sync::oneshot::Sender<()>>),
 }
@@ -46,6 +52,7 @@ pub struct Counters {
 
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
+    activity: Arc<Activity>,
     pub counters: Arc<Counters>,
 }
 
@@ -59,6 +66,7 @@ impl Writer {
         let session = connection::open(path, options, Role::Writer).map_err(error::map)?;
         let (jobs, queue) = mpsc::channel();
         let counters = Arc::new(Counters::default());
+        let activity = Arc::new(Activity::default());
         let thread = Thread {
             session,
             queue,
@@ -69,6 +77,10 @@ impl Writer {
             reopen: false,
             busy: false,
             dirty: false,
+            idle: Instant::now(),
+            activity: Arc::clone(&activity),
+            pin: Pin::new(path, options),
+            free: false,
         };
         std::thread::Builder::new()
             .name("sqlite-write".to_owned())
@@ -83,7 +95,18 @@ impl Writer {
                 cause: format!("cannot start the writer thread: {cause}"),
                 maybe: false,
             })?;
-        Ok(Writer { jobs, counters })
+        Ok(Writer {
+            jobs,
+            activity,
+            counters,
+        })
+    }
+
+    /// A read begins.
+    pub fn reads(&self) {
+        self.activity.note(|| {
+            let _ = self.send(Job::Wake);
+        });
     }
 
     pub fn send(&self, job: Job) -> Result<()> {
@@ -109,6 +132,12 @@ struct Thread {
     busy: bool,
     /// Something was written since the last checkpoint.
     dirty: bool,
+    /// When the last job was done.
+    idle: Instant,
+    activity: Arc<Activity>,
+    pin: Pin,
+    /// The pin was let go a moment ago, for others.
+    free: bool,
 }
 
 impl Thread {
@@ -128,6 +157,7 @@ impl Thread {
                     let _ = unwound(|| alone(session));
                     self.roll_back();
                 }
+                Some(Job::Wake) => {}
                 Some(Job::Close(reply)) => {
                     self.checkpoint();
                     return reply;
@@ -144,18 +174,49 @@ impl Thread {
         if let Some(held) = self.held.take() {
             return Some(held);
         }
-        let job = loop {
-            if !self.dirty {
-                break self.queue.recv().ok()?;
-            }
-            match self.queue.recv_timeout(IDLE) {
-                Ok(job) => break job,
-                Err(mpsc::RecvTimeoutError::Timeout) => self.checkpoint(),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
-            }
+        let job = match self.queue.try_recv() {
+            Ok(job) => job,
+            Err(_) => self.wait()?,
         };
         self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+        // Before a write: its commit may bring the log into the file, and begin it anew.
+        self.pin.release();
+        self.free = false;
         Some(job)
+    }
+
+    /// The next job, when there is one. Until then the log is brought into the file and reads are helped.
+    fn wait(&mut self) -> Option<Job> {
+        self.idle = Instant::now();
+        loop {
+            let timeout = if self.free {
+                FREE
+            } else if self.activity.is_seen() {
+                self.pin.hold();
+                HELD
+            } else if self.dirty {
+                IDLE
+            } else if self.activity.sleep() {
+                return self.queue.recv().ok();
+            } else {
+                continue;
+            };
+            match self.queue.recv_timeout(timeout) {
+                Ok(job) => return Some(job),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+            self.free = self.pin.is_held();
+            self.pin.release();
+            if self.free {
+                self.activity.forget();
+            }
+            // Other programs write, too, and cannot bring in a log while reads hold it.
+            let long = || super::log_bytes(&self.path) > LONG_LOG;
+            if (self.dirty && self.idle.elapsed() >= IDLE) || (self.free && long()) {
+                self.checkpoint();
+            }
+        }
     }
 
     /// The next turn that waits already. Anything else is held for later and ends the group.

@@ -335,3 +335,42 @@ async fn closing_finishes_what_was_sent_and_empties_the_log() {
     };
     assert_eq!(reopened.count("catalog__products").await, 50);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_that_never_pause_let_others_bring_in_the_log() {
+    let shop = Arc::new(fixture().await);
+    let over = Instant::now() + Duration::from_secs(2);
+    let reader = tokio::spawn({
+        let shop = Arc::clone(&shop);
+        async move {
+            let mut reads = 0;
+            while Instant::now() < over {
+                shop.count("catalog__products").await;
+                reads += 1;
+                tokio::task::yield_now().await;
+            }
+            reads
+        }
+    });
+    for id in 0..50 {
+        shop.write(vec![product(id, "x"), logged(id, 1, 0)])
+            .await
+            .unwrap();
+    }
+    // Another program, as patient as one is by default, gets the log cut back to nothing.
+    let path = shop.store.path().to_owned();
+    let busy = tokio::task::spawn_blocking(move || {
+        let other = rusqlite::Connection::open(path).unwrap();
+        other.busy_timeout(Duration::from_secs(2)).unwrap();
+        let mut busy = 1;
+        while busy != 0 && Instant::now() < over {
+            busy = other
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+                .unwrap();
+        }
+        busy
+    });
+    assert_eq!(busy.await.unwrap(), 0);
+    assert!(reader.await.unwrap() > 100);
+    assert_eq!(shop.count("catalog__products").await, 50);
+}
