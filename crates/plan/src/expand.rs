@@ -57,12 +57,9 @@ impl Piece {
         self.count - 1
     }
 
-    /// Lets a column that stands in every row be used again, where that is less work for the database.
-    fn share(&mut self, dialect: Dialect, field: FieldId, at: usize) {
-        match dialect {
-            Dialect::Postgres => self.plain.push((field, at)),
-            Dialect::Sqlite => {}
-        }
+    /// Lets a column that stands in every row be used again.
+    fn share(&mut self, field: FieldId, at: usize) {
+        self.plain.push((field, at));
     }
 
     /// The column of a field that may be used again.
@@ -134,7 +131,7 @@ impl Selects<'_> {
             ..Piece::default()
         };
         let marker = piece.add_column(alias, "id");
-        piece.share(sql.dialect, ID, marker);
+        piece.share(ID, marker);
         self.fill(sql, want, alias, known, &mut piece)?;
         Ok(piece)
     }
@@ -194,7 +191,7 @@ impl Selects<'_> {
                     piece.outputs.push(Output::Shared { source, output });
                     return Ok(());
                 }
-                piece.share(sql.dialect, field.id, piece.count);
+                piece.share(field.id, piece.count);
                 piece.outputs.push(output);
             }
             Rule::When(_) => {
@@ -355,13 +352,13 @@ impl Selects<'_> {
         let many = Some(Many {
             limit: relation.limit,
         });
+        // Rows are chosen by it, so where it is seen it is the parent's key.
+        let known = match back_rule {
+            Rule::Allow => piece.shared(ID).map(|at| (relation.field, at)),
+            Rule::Deny | Rule::When(_) => None,
+        };
         match sql.dialect {
             Dialect::Postgres => {
-                // Rows are chosen by it, so where it is seen it is the parent's key.
-                let known = match back_rule {
-                    Rule::Allow => piece.shared(ID).map(|at| (relation.field, at)),
-                    Rule::Deny | Rule::When(_) => None,
-                };
                 let part = self.nested(sql, &relation.want, &inner, known)?;
                 let outer = sql.alias("e");
                 let (limited, done) = sql.aside(|sql| {
@@ -422,10 +419,12 @@ impl Selects<'_> {
                     .push(Output::Nested(Box::new(Nested { key, many, part })));
             }
             Dialect::Sqlite => {
-                let parent = piece.add_column(alias, "id");
-                piece.outputs.push(Output::Unused);
+                let parent = piece.shared(ID).unwrap_or_else(|| {
+                    piece.outputs.push(Output::Unused);
+                    piece.add_column(alias, "id")
+                });
                 let mut inside = Sql::new(sql.dialect);
-                let part = self.nested(&mut inside, &relation.want, &inner, None)?;
+                let part = self.nested(&mut inside, &relation.want, &inner, known)?;
                 let (tail, done) = inside.aside(|sql| {
                     sql.table(child).push(" ").push(&inner).push(" WHERE ");
                     self.visible(sql, child, back, &back_rule, &inner)?;

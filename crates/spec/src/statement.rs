@@ -62,7 +62,7 @@ pub enum Output {
     /// all left out otherwise. For a [`Output::Splice`] or [`Output::Nested`].
     When(Box<Output>),
     /// What a [`Output::Field`] or [`Output::Captured`] says of a column that is there already: it has none of its
-    /// own. For PostgreSQL, which sends a column item by item: one column of 100 nested records costs it some 20 µs.
+    /// own. PostgreSQL sends a column item by item: one column of 100 nested records costs it some 20 µs.
     Shared { source: Source, output: Box<Output> },
 }
 

@@ -10,7 +10,9 @@ use super::encode;
 use super::prepared::{InUse, Prepared};
 use rusqlite::types::ValueRef;
 use spec::Value;
-use spec::statement::{Bind, Capture, Key, Nested, Output, Part, Rows, Shape, Splice, Statement};
+use spec::statement::{
+    Bind, Capture, Key, Nested, Output, Part, Rows, Shape, Source, Splice, Statement,
+};
 
 /// Runs a reading statement; of its rows, `emit` are written.
 pub fn read(session: &Session, statement: &Statement, emit: u32) -> rusqlite::Result<Rows> {
@@ -35,6 +37,7 @@ pub fn read(session: &Session, statement: &Statement, emit: u32) -> rusqlite::Re
         written += 1;
         let mut record = Record {
             row: own,
+            parent: None,
             column: 0,
             slot: 0,
             // The last row that may be written is the last one that is, or nothing is behind it.
@@ -92,6 +95,8 @@ impl<'s> Level<'s> {
 /// One row on its way to become an object.
 struct Record<'row> {
     row: &'row Prepared,
+    /// The row of the record in which this one is nested.
+    parent: Option<&'row Prepared>,
     /// The driver's next column.
     column: usize,
     /// The number of the next splice.
@@ -105,6 +110,14 @@ impl<'row> Record<'row> {
         let value = self.row.column(self.column);
         self.column += 1;
         value
+    }
+
+    fn shared(&self, source: Source) -> rusqlite::Result<ValueRef<'row>> {
+        match (source, self.parent) {
+            (Source::Row(at), _) => Ok(self.row.column(at)),
+            (Source::Parent(at), Some(parent)) => Ok(parent.column(at)),
+            (Source::Parent(_), None) => Err(rusqlite::Error::InvalidQuery),
+        }
     }
 
     fn write(
@@ -182,8 +195,20 @@ impl<'row> Record<'row> {
                 }
                 // A condition does not hold another one.
                 Output::When(_) => return Err(rusqlite::Error::InvalidQuery),
-                // PostgreSQL's.
-                Output::Shared { .. } => return Err(rusqlite::Error::InvalidQuery),
+                Output::Shared { source, output } => match &**output {
+                    Output::Field { key, ty } => {
+                        name(&mut out.body, key);
+                        encode::write(&mut out.body, *ty, self.shared(*source)?);
+                    }
+                    Output::Captured { ty } => {
+                        if self.capture {
+                            out.captured
+                                .push(encode::decode(*ty, self.shared(*source)?));
+                        }
+                    }
+                    // Nothing else is shared.
+                    _ => return Err(rusqlite::Error::InvalidQuery),
+                },
             }
         }
         out.body.push(b'}');
@@ -191,9 +216,13 @@ impl<'row> Record<'row> {
     }
 
     /// A record nested in this one.
-    fn child<'a>(&self, row: &'a Prepared) -> Record<'a> {
+    fn child<'a>(&self, row: &'a Prepared) -> Record<'a>
+    where
+        'row: 'a,
+    {
         Record {
             row,
+            parent: Some(self.row),
             column: 1,
             slot: self.slot,
             capture: false,
