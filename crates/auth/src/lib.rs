@@ -40,5 +40,6 @@ mod tests;
 
 pub use auth::{Auth, StartError};
 pub use door::{Answer, UserAccount, UserDoor, UserRecord};
+pub use roles::last_administrator;
 pub use signed_in::SignedIn;
 pub use tables::tables;

@@ -1,17 +1,15 @@
 //! Global roles: who has which, who may say so, and that one administrator is always left.
 
 use crate::auth::Auth;
-use crate::fault::{contended, unauthenticated};
+use crate::fault::unauthenticated;
 use spec::principal::ADMIN_ROLE;
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{Code, FieldError, Principal, Problem, Uuid, Value};
+use spec::{Code, FieldError, Principal, Problem, Uuid};
 use std::sync::Arc;
 
 /// Characters of a role's name at most.
 const MOST_CHARACTERS: usize = 63;
-/// Administrators that are looked at to find one who stays.
-const MOST_HOLDERS: u32 = 1000;
 
 impl Auth {
     /// A user's global roles, in the order of their names.
@@ -51,18 +49,23 @@ impl Auth {
     /// [`spec::Code::Restricted`]. The caller has made sure that it may.
     pub async fn revoke_role(&self, user: Uuid, role: &str) -> Result<()> {
         check(role)?;
-        let mut steps = vec![self.sql.withdraw(user, role)];
-        if role == ADMIN_ROLE && self.roles(user).await?.iter().any(|has| &**has == role) {
-            // Whoever stays is held until this is done: two administrators cannot remove each other at once.
-            let stays = self.another_administrator(user).await?;
-            steps.insert(0, self.sql.hold_role(stays, role));
+        let mut steps = Vec::new();
+        if role == ADMIN_ROLE {
+            steps.push(self.keep_administrator(user));
         }
+        steps.push(self.sql.withdraw(user, role));
         let written = self.write(steps).await;
         self.touched(user);
         match written? {
             Written::Done(_) => Ok(()),
-            Written::Missed { .. } => Err(contended()),
+            Written::Missed { .. } => Err(last_administrator()),
         }
+    }
+
+    /// A step for whatever makes that a user can no longer act as administrator: losing the role, being suspended
+    /// or deleted. It misses if they are the last who can, and then [`last_administrator`] says so.
+    pub fn keep_administrator(&self, user: Uuid) -> Step {
+        self.sql.another_holder(user, ADMIN_ROLE)
     }
 
     /// The same for an administrator.
@@ -75,29 +78,14 @@ impl Auth {
         administrator(principal)?;
         self.revoke_role(user, role).await
     }
+}
 
-    /// Roles outlive their users' records, so each is asked for.
-    async fn another_administrator(&self, than: Uuid) -> Result<Uuid> {
-        let rows = self
-            .read(&self.sql.holders(ADMIN_ROLE), MOST_HOLDERS)
-            .await?;
-        for holder in &rows.captured {
-            let Value::Uuid(holder) = holder else {
-                continue;
-            };
-            if *holder == than {
-                continue;
-            }
-            let account = self.door.user(*holder).await?;
-            if account.is_some_and(|account| !account.suspended) {
-                return Ok(*holder);
-            }
-        }
-        Err(Problem::new(
-            Code::Restricted,
-            "This is the last administrator: make somebody else one first.",
-        ))
-    }
+/// Somebody must be left who can give the role back.
+pub fn last_administrator() -> Problem {
+    Problem::new(
+        Code::Restricted,
+        "This is the last administrator: make somebody else one first.",
+    )
 }
 
 fn administrator(principal: &Principal) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! They are written once: `?1` becomes `$1::uuid` and the like on PostgreSQL, `@sessions` the table's name, and
 //! `@locked` or `@shared` a lock on the rows found, which SQLite, where one writes at a time, has no need of.
+//! `@users` is the one table that is not this room's own: the records of `auth.users`.
 
 use spec::schema::TableName;
 use spec::statement::{Capture, Expect, Lane, Output, Shape, Statement, Step};
@@ -154,6 +155,7 @@ impl Sql {
     }
 
     /// Who has a role.
+    #[cfg(test)]
     pub fn holders(self, role: &str) -> Statement {
         let sql = r#"SELECT "user" FROM @roles WHERE "role" = ?1 ORDER BY "user""#;
         Statement {
@@ -169,10 +171,14 @@ impl Sql {
         self.any(sql, &[id(user), text(role), moment(now), by])
     }
 
-    /// Misses if the user does not have the role; holds it until the transaction ends.
-    pub fn hold_role(self, user: Uuid, role: &str) -> Step {
-        let sql = r#"SELECT "user" FROM @roles WHERE "user" = ?1 AND "role" = ?2@locked"#;
-        self.step(sql, &[id(user), text(role)], &[Id], Expect::One)
+    /// Misses if nobody who can sign in would have the role without this user, who has it. Whoever stays is held
+    /// until the transaction ends, role and record: two cannot remove each other at once.
+    pub fn another_holder(self, user: Uuid, role: &str) -> Step {
+        let sql = r#"WITH stays AS (SELECT r."user" FROM @roles r JOIN @users u ON u."id" = r."user"
+                WHERE r."role" = ?2 AND r."user" <> ?1 AND NOT u."suspended" ORDER BY r."user" LIMIT 1@locked)
+            SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM @roles WHERE "user" = ?1 AND "role" = ?2)
+                OR EXISTS (SELECT 1 FROM stays)"#;
+        self.step(sql, &[id(user), text(role)], &[Int], Expect::One)
     }
 
     pub fn withdraw(self, user: Uuid, role: &str) -> Step {
@@ -275,6 +281,9 @@ impl Sql {
                 (_, "locked", Dialect::Postgres) => out.push_str(" FOR UPDATE"),
                 (_, "shared", Dialect::Postgres) => out.push_str(" FOR SHARE"),
                 (_, "locked" | "shared", Dialect::Sqlite) => {}
+                (_, "users", dialect) => {
+                    out.push_str(&TableName::new("auth", "users").sql(dialect));
+                }
                 (_, table, dialect) => out.push_str(&TableName::own(table).sql(dialect)),
             }
             rest = behind;
@@ -318,14 +327,33 @@ mod tests {
     #[test]
     fn one_text_is_spelled_for_both() {
         let user = Uuid::nil();
-        let step = |dialect| Sql::new(dialect).hold_role(user, "admin").statement.text;
-        assert_eq!(
-            step(Dialect::Sqlite),
-            r#"SELECT "user" FROM "_mainstay_roles" WHERE "user" = ?1 AND "role" = ?2"#
+        let text = |dialect| {
+            let from = Sql::new(dialect)
+                .another_holder(user, "admin")
+                .statement
+                .text;
+            from.split_once("LIMIT 1")
+                .map(|(before, behind)| (before.to_owned(), behind.to_owned()))
+        };
+        let (before, behind) = text(Dialect::Sqlite).unwrap();
+        assert!(
+            before.contains(r#"FROM "_mainstay_roles" r JOIN "auth__users" u ON"#),
+            "{before}"
         );
-        assert_eq!(
-            step(Dialect::Postgres),
-            r#"SELECT "user" FROM "mainstay"."roles" WHERE "user" = $1::uuid AND "role" = $2::text FOR UPDATE"#
+        assert!(
+            before.contains(r#"r."role" = ?2 AND r."user" <> ?1"#),
+            "{before}"
         );
+        assert!(behind.starts_with(')'), "{behind}");
+        let (before, behind) = text(Dialect::Postgres).unwrap();
+        assert!(
+            before.contains(r#"FROM "mainstay"."roles" r JOIN "auth"."users" u ON"#),
+            "{before}"
+        );
+        assert!(
+            before.contains(r#"r."role" = $2::text AND r."user" <> $1::uuid"#),
+            "{before}"
+        );
+        assert!(behind.starts_with(" FOR UPDATE)"), "{behind}");
     }
 }

@@ -5,7 +5,7 @@ use spec::schema::{Column, Table, TableIndex, TableName};
 
 /// What this room wants of the database, beside the tables of the models.
 ///
-/// There are no foreign keys to `auth.users`: the module may live in another database. Whoever reads a row
+/// There are no foreign keys to `auth.users`: rows outlive records that went another way. Whoever reads a row
 /// asks whether its user is still there.
 pub fn tables() -> Vec<Table> {
     vec![passwords(), sessions(), roles(), keys()]

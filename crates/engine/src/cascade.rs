@@ -45,6 +45,7 @@ impl Run<'_> {
             let mut steps = self.reach_steps(&reach)?;
             let last = steps.len();
             steps.extend(removal.steps(&stored)?);
+            let own = steps.len();
             steps.extend(private.iter().cloned());
             match self.engine.store.write(steps, self.deadline).await {
                 Ok(Written::Done(_)) => {
@@ -53,6 +54,9 @@ impl Run<'_> {
                         outcome: Outcome::Deleted,
                         id: None,
                     });
+                }
+                Ok(Written::Missed { step }) if step >= own => {
+                    return Err(removal.judge.denied("delete"));
                 }
                 // With nothing moved since, it is the rule's other records that do not agree.
                 Ok(Written::Missed { step })

@@ -21,13 +21,22 @@ pub struct Engine {
     companion: OnceLock<Box<dyn Companion>>,
 }
 
-/// A room that keeps private rows beside records: what it adds to a delete commits with it.
+/// A room that keeps private rows beside records: what it adds to a write commits with it.
 pub trait Companion: Send + Sync + 'static {
-    /// Steps that go with the delete of a record.
-    fn on_delete(&self, model: &Model, id: &Value) -> Vec<Step>;
+    /// What goes with a change of a record (with this body) or with its delete (with none).
+    fn beside(&self, model: &Model, id: &Value, body: Option<&[u8]>) -> Beside;
 
     /// A record was written; nothing that is remembered of it holds any more.
     fn written(&self, model: &Model, id: &Value);
+}
+
+/// What a companion adds to a write.
+#[derive(Debug, Default)]
+pub struct Beside {
+    pub steps: Vec<Step>,
+    /// What a caller whom the rules do not bind is told where one of the steps misses. To everybody else that is
+    /// a denial like any other: whether they may at all comes first.
+    pub missed: Option<Problem>,
 }
 
 /// One operation on its way: everything its stages share.
@@ -95,18 +104,19 @@ impl Engine {
             deadline: Instant::now() + app.settings.limits.query_time,
             stages: Stages::default(),
         };
+        let mut missed = None;
         let touched = self.companion.get().and_then(|companion| {
-            let (model, id, deletes) = match &operation {
-                Operation::Update(o) => (o.model, &o.id, false),
-                Operation::Replace(o) => (o.model, &o.id, false),
-                Operation::Delete(o) => (o.model, &o.id, true),
+            let (model, id, body) = match &operation {
+                Operation::Update(o) => (o.model, &o.id, Some(&*o.body)),
+                Operation::Replace(o) => (o.model, &o.id, Some(&*o.body)),
+                Operation::Delete(o) => (o.model, &o.id, None),
                 Operation::List(_) | Operation::One(_) | Operation::Create(_) => return None,
             };
             let model = app.model(model);
             let id = plan::resolve::read_key(model.key, id)?;
-            if deletes {
-                private.extend(companion.on_delete(model, &id));
-            }
+            let beside = companion.beside(model, &id, body);
+            private.extend(beside.steps);
+            missed = beside.missed;
             Some((companion, model, id))
         });
         let mut result = match operation {
@@ -118,6 +128,12 @@ impl Engine {
             Operation::Replace(replace) => Box::pin(run.replace(replace, private)).await,
             Operation::Delete(delete) => Box::pin(run.delete(delete, private)).await,
         };
+        if let (Err(problem), Some(missed)) = (&mut result, missed)
+            && problem.code == Code::Forbidden
+            && principal.above_rules()
+        {
+            *problem = missed;
+        }
         // A store knows of a deadline, not which setting it comes from.
         if let Err(problem) = &mut result
             && problem.code == Code::QueryTimeout

@@ -2,7 +2,7 @@
 
 use auth::{Answer as Later, UserAccount, UserDoor, UserRecord};
 use bytes::Bytes;
-use engine::{Answer, Engine};
+use engine::{Answer, Beside, Engine};
 use plan::operation::{List, One, Operation, PlainFilter, PlainOp, Select};
 use spec::problem::Result;
 use spec::statement::Step;
@@ -128,12 +128,18 @@ impl UserDoor for Users {
     }
 }
 
+/// Whether a change's body may suspend its user: what cannot be read here counts, for it is read again.
+fn suspends(body: &[u8]) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    body.is_none_or(|change| change["suspended"] == true)
+}
+
 fn bare(id: Uuid) -> Bytes {
     Bytes::from(format!("{{\"id\":\"{}\"}}", id.hyphenated()))
 }
 
-/// What accounts keep beside `auth.users`: a deleted user's password, sessions and roles go with them, and a
-/// changed one is looked at anew.
+/// What accounts keep beside `auth.users`: a deleted user's password, sessions and roles go with them, a changed
+/// one is looked at anew, and the last administrator stays.
 pub struct Accounts(pub Arc<auth::Auth>);
 
 impl Accounts {
@@ -146,10 +152,21 @@ impl Accounts {
 }
 
 impl engine::Companion for Accounts {
-    fn on_delete(&self, model: &Model, id: &Value) -> Vec<Step> {
-        Accounts::user(model, id)
-            .map(|user| self.0.forget_steps(user))
-            .unwrap_or_default()
+    fn beside(&self, model: &Model, id: &Value, body: Option<&[u8]>) -> Beside {
+        let Some(user) = Accounts::user(model, id) else {
+            return Beside::default();
+        };
+        if !body.is_none_or(suspends) {
+            return Beside::default();
+        }
+        let mut steps = vec![self.0.keep_administrator(user)];
+        if body.is_none() {
+            steps.extend(self.0.forget_steps(user));
+        }
+        Beside {
+            steps,
+            missed: Some(auth::last_administrator()),
+        }
     }
 
     fn written(&self, model: &Model, id: &Value) {

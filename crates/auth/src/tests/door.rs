@@ -1,10 +1,10 @@
-//! User records in memory, in place of the engine.
+//! User records in memory, in place of the engine; a table has of them what SQL asks for.
 
 use crate::door::{Answer, UserAccount, UserDoor, UserRecord};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use spec::problem::Result;
-use spec::statement::{Step, Written};
+use spec::statement::{Expect, Lane, Statement, Step, Written};
 use spec::{Code, FieldError, Principal, Problem, Uuid};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,12 +28,51 @@ impl FakeDoor {
     }
 
     pub fn change(&self, id: Uuid, change: impl FnOnce(&mut UserAccount)) {
-        change(self.users.lock().get_mut(&id).unwrap());
+        let suspended = {
+            let mut users = self.users.lock();
+            let user = users.get_mut(&id).unwrap();
+            change(user);
+            user.suspended
+        };
+        let values = [(id, suspended)];
+        self.mirror(
+            r#"UPDATE {users} SET "suspended" = {1} WHERE "id" = {0}"#,
+            values,
+        );
     }
 
     /// Changes a record as another process would: nobody here is told.
     pub fn delete(&self, id: Uuid) {
         self.users.lock().remove(&id);
+        self.mirror(r#"DELETE FROM {users} WHERE "id" = {0}"#, [(id, false)]);
+    }
+
+    /// Values are written out: nothing here is anybody's input.
+    fn mirror(&self, sql: &str, [(id, suspended)]: [(Uuid, bool); 1]) {
+        let dialect = self.store.dialect();
+        let table = spec::schema::TableName::new("auth", "users").sql(dialect);
+        let (id, suspended) = match dialect {
+            spec::Dialect::Sqlite => (
+                format!("x'{}'", id.simple()),
+                i32::from(suspended).to_string(),
+            ),
+            spec::Dialect::Postgres => (format!("'{id}'::uuid"), suspended.to_string()),
+        };
+        let text = sql.replace("{users}", &table).replace("{0}", &id);
+        let step = Step {
+            statement: Statement {
+                text: text.replace("{1}", &suspended),
+                params: Vec::new(),
+                shape: Arc::default(),
+                lane: Lane::Bounded,
+            },
+            expect: Expect::One,
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let written = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(self.store.write(vec![step], deadline))
+        });
+        assert!(matches!(written, Ok(Written::Done(_))), "{written:?}");
     }
 
     async fn create(&self, body: Bytes, id: Uuid, private: Vec<Step>) -> Result<UserRecord> {
@@ -92,6 +131,10 @@ impl FakeDoor {
             suspended: false,
         };
         self.users.lock().insert(id, account.clone());
+        self.mirror(
+            r#"INSERT INTO {users} ("id", "suspended") VALUES ({0}, {1})"#,
+            [(id, false)],
+        );
         Ok(UserRecord {
             json: json(&account),
             account,

@@ -4,10 +4,10 @@ use super::door::FakeDoor;
 use crate::sql::Sql;
 use crate::{Auth, SignedIn, StartError, tables};
 use spec::problem::Result;
-use spec::schema::Schema;
+use spec::schema::{Column, Schema, Table, TableName};
 use spec::settings::{self, Settings};
 use spec::statement::{Statement, Step};
-use spec::{Code, Principal, Problem, Uuid, Value};
+use spec::{Code, ColumnType, Principal, Problem, Uuid, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::migrate::{Allow, Applied};
@@ -65,9 +65,31 @@ async fn administer(url: &str) -> tokio_postgres::Client {
     client
 }
 
+/// What of `auth.users` a statement of this room asks for.
+fn users() -> Table {
+    let column = |name: &str, ty| Column {
+        name: name.to_owned(),
+        ty,
+        nullable: false,
+        backfill: None,
+    };
+    Table {
+        name: TableName::new("auth", "users"),
+        columns: vec![
+            column("id", ColumnType::Uuid),
+            column("suspended", ColumnType::Bool),
+        ],
+        key: vec!["id".to_owned()],
+        assigned_key: false,
+        indexes: Vec::new(),
+        foreign_keys: Vec::new(),
+    }
+}
+
 impl Fixture {
     async fn on(store: Store, folder: Option<tempfile::TempDir>) -> Fixture {
-        let wanted = Schema { tables: tables() };
+        let mut wanted = Schema { tables: tables() };
+        wanted.tables.push(users());
         let applied = store.apply(&wanted, Allow::SAFE).await.unwrap();
         assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
         let plan = store.migration(&wanted).await.unwrap();

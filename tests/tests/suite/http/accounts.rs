@@ -348,10 +348,95 @@ each_server!(roles_come_and_go_within_a_second, APP, async |server| {
     ] {
         assert_eq!(admin.put(&path, json!(null)).await.word(), word, "{path}");
     }
-    // Somebody must be left who can give the role back.
-    let own = admin.delete(&role(&admin.id, "admin")).await;
-    assert_eq!(own.word(), "409 data.restricted");
 });
+
+each_server!(the_last_administrator_stays, APP, async |server| {
+    let admin = server.admin().await;
+    let ann = server.register("a@example.com").await;
+    let path = |user: &str| format!("/api/auth/users/{user}");
+    let role = |user: &str| format!("/api/auth/users/{user}/roles/admin");
+    let record = admin.get(&path(&admin.id)).await.expect(200);
+    let mut suspended = record.clone();
+    suspended["suspended"] = json!(true);
+    // Somebody must be left who can give the role back, whichever way it would go.
+    let refused = async |who: &str| {
+        let all = [
+            admin.delete(&role(&admin.id)).await,
+            admin.delete(&path(&admin.id)).await,
+            admin
+                .patch(&path(&admin.id), json!({"suspended": true}))
+                .await,
+            admin.put(&path(&admin.id), suspended.clone()).await,
+        ];
+        for reply in all {
+            assert_eq!(
+                reply.word(),
+                "409 data.restricted",
+                "{who}: {}",
+                reply.text()
+            );
+        }
+    };
+    refused("alone").await;
+    assert_eq!(admin.get(&path(&admin.id)).await.expect(200), record);
+    // Who may not at all is not told who is the last.
+    let stranger = ann.delete(&path(&admin.id)).await;
+    assert_eq!(stranger.word(), "404 access.not_found");
+    assert_eq!(admin.put(&role(&ann.id), json!(null)).await.status, 204);
+    let reply = admin
+        .patch(&path(&ann.id), json!({"suspended": true}))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    refused("the other is suspended").await;
+    // Others go as before.
+    let bob = server.register("b@example.com").await;
+    assert_eq!(admin.delete(&path(&bob.id)).await.status, 204);
+    let reply = admin
+        .patch(&path(&ann.id), json!({"suspended": false}))
+        .await;
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(admin.delete(&path(&admin.id)).await.status, 204);
+});
+
+each_server!(
+    two_administrators_cannot_end_each_other,
+    APP,
+    async |server| {
+        let keeper = server.admin().await;
+        let id = |caller: &http::Caller| spec::Uuid::try_parse(&caller.id).unwrap();
+        for round in 0..8 {
+            let mut two = Vec::new();
+            for who in ["x", "y"] {
+                let user = server.register(&format!("{who}{round}@example.com")).await;
+                server.auth.grant_role(id(&user), "admin").await.unwrap();
+                two.push(user);
+            }
+            let _ = server.auth.revoke_role(id(&keeper), "admin").await;
+            let path = |at: usize| format!("/api/auth/users/{}", two[at].id);
+            let suspend = json!({"suspended": true});
+            let (one, other) = match round % 2 {
+                0 => {
+                    let (first, second) = (path(0), path(1));
+                    tokio::join!(two[1].delete(&first), two[0].patch(&second, suspend))
+                }
+                _ => {
+                    let (first, second) = (path(0), path(1));
+                    tokio::join!(
+                        two[1].patch(&first, suspend.clone()),
+                        two[0].patch(&second, suspend)
+                    )
+                }
+            };
+            let words = [one.word(), other.word()];
+            let done = words.iter().filter(|word| word.starts_with('2')).count();
+            assert_eq!(done, 1, "round {round}: {words:?}");
+            server.auth.grant_role(id(&keeper), "admin").await.unwrap();
+            for user in &two {
+                let _ = keeper.delete(&format!("/api/auth/users/{}", user.id)).await;
+            }
+        }
+    }
+);
 
 each_server!(
     what_is_the_servers_cannot_be_registered,
