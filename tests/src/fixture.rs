@@ -21,7 +21,8 @@ pub struct Fixture {
     pub app: Arc<App>,
     pub engine: Arc<Engine>,
     pub store: Arc<Store>,
-    held: Held,
+    /// None of one that lives on the store of another.
+    held: Option<Held>,
 }
 
 /// Loads an app from one text: `## modules/shop/module.toml` begins a file, and what stands before the first
@@ -60,7 +61,7 @@ impl Fixture {
             app,
             engine,
             store,
-            held,
+            held: Some(held),
         };
         for n in 1..=4 {
             let body = json!({"id": actor::uid(n), "email": format!("user{n}@example.com"), "name": format!("User {n}")});
@@ -72,11 +73,30 @@ impl Fixture {
         fixture
     }
 
+    /// Another app on the same store, brought to it: what is there after a change to the app.
+    pub async fn later(&self, app: &str) -> Fixture {
+        let app = load(app);
+        let schema = plan::schema::schema(&app);
+        let up_to = store::migrate::Label::Slow;
+        let applied = self.store.apply(&schema, Allow { up_to }).await;
+        assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
+        let store = Arc::clone(&self.store);
+        let engine = Arc::new(Engine::new(Arc::clone(&app), Arc::clone(&store), SECRET));
+        Fixture {
+            on: self.on,
+            app,
+            engine,
+            store,
+            held: None,
+        }
+    }
+
     pub async fn remove(self) {
+        let Some(held) = self.held else { return };
         self.store.close().await;
         drop(self.engine);
         drop(self.store);
-        self.held.remove().await;
+        held.remove().await;
     }
 
     #[track_caller]

@@ -168,7 +168,7 @@ impl Run<'_> {
             };
             let for_plan = plan::write::Record {
                 values: &record.values,
-                extra: None,
+                extra: record.extra.as_deref().filter(|_| record.stale),
             };
             let update = planner.update(
                 model,

@@ -341,6 +341,7 @@ impl Judge {
         let mut record = Record {
             values: vec![Value::Null; model.fields.len()],
             extra: self.extra_of(input),
+            stale: false,
         };
         for field in &model.fields {
             let given = input.get(field.id);

@@ -317,6 +317,7 @@ pub fn evaluate(
     let record = Record {
         values,
         extra: judge.extra_of(&input),
+        stale: false,
     };
     let env = spec::expr::eval::Env {
         this: record.for_eval(),

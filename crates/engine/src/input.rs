@@ -152,6 +152,15 @@ impl<'de> Visitor<'de> for Body<'_> {
                         }
                     }
                 }
+                None if self.model.open && self.model.inverse_named(&name).is_some() => {
+                    let detail = format!(
+                        "{} is what other records say that refer to this one; it is not written here.",
+                        short(&name)
+                    );
+                    input
+                        .errors
+                        .push(FieldError::at(&name, "read_only", detail));
+                }
                 None if self.model.open => {
                     if input.extra.iter().any(|(known, _)| *known == *name) {
                         return Err(twice());

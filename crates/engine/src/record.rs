@@ -10,6 +10,9 @@ pub struct Record {
     pub values: Vec<Value>,
     /// The undeclared fields of an open model: a canonical JSON object.
     pub extra: Option<Arc<str>>,
+    /// The store keeps undeclared fields under names that the model has taken since. They are not in `extra`, and
+    /// the next write leaves them out.
+    pub stale: bool,
 }
 
 impl Record {
@@ -22,10 +25,12 @@ impl Record {
             (true, [_, rest @ ..]) => (Some(Arc::from("{}")), rest),
             (_, rest) => (None, rest),
         };
+        let kept = extra.as_deref().and_then(|text| without_taken(model, text));
         (
             Record {
                 values: values.to_vec(),
-                extra,
+                stale: kept.is_some(),
+                extra: kept.or(extra),
             },
             rest,
         )
@@ -130,6 +135,18 @@ impl Record {
         // Undeclared keys come in between declared ones.
         spec::json::canonical(&text, u32::MAX).unwrap_or(text)
     }
+}
+
+/// Undeclared fields without those whose names the model has taken; none where there are no such.
+fn without_taken(model: &Model, extra: &str) -> Option<Arc<str>> {
+    let taken = |name: &str| model.taken.iter().any(|own| **own == *name);
+    if !spec::json::members(extra).any(|member| taken(&member.name)) {
+        return None;
+    }
+    let mut out = vec![b'{'];
+    spec::json::write_members(&mut out, false, extra, &model.taken);
+    out.push(b'}');
+    String::from_utf8(out).ok().map(Arc::from)
 }
 
 fn column(model: &Model, field: FieldId) -> spec::ColumnType {

@@ -217,6 +217,7 @@ impl Run<'_> {
                 let mut record = Record {
                     values: vec![Value::Null; model.fields.len()],
                     extra: None,
+                    stale: false,
                 };
                 for (field, value) in input.fields {
                     record.set(field, value);
@@ -290,6 +291,8 @@ impl Turn {
             .filter(|id| record.get(*id) != stored.get(*id) || unseen.contains(id))
             .collect();
         let extra_changed = record.extra != stored.extra;
+        // What the model has a name for by now goes with the first write that changes something.
+        let sheds = std::mem::take(&mut record.stale);
 
         let guards = self.rules(&stored, answers, &record, &changed)?;
 
@@ -349,7 +352,7 @@ impl Turn {
             extra: record
                 .extra
                 .as_deref()
-                .filter(|_| extra_changed || guards.1.is_some()),
+                .filter(|_| extra_changed || sheds || guards.1.is_some()),
         };
         let guards = Guards {
             stored: guards.0.as_ref(),

@@ -166,7 +166,8 @@ impl Selects<'_> {
         }
         if want.extra {
             piece.add(&format!("{alias}.\"{EXTRA}\""));
-            piece.outputs.push(Output::Members);
+            let without = Arc::clone(&want.model.taken);
+            piece.outputs.push(Output::Members { without });
         }
         Ok(())
     }

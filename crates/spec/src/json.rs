@@ -16,11 +16,12 @@ mod canonical;
 mod node;
 
 pub use canonical::{JsonError, canonical};
-pub use node::{Items, Node, index, items, member, node};
+pub use node::{Items, Member, Members, Node, index, items, member, members, node};
 
 use crate::time;
 use crate::types::ColumnType;
 use crate::value::Value;
+use std::sync::Arc;
 
 /// What a byte of a string becomes: 0 for itself, `u` for `\u00xx`, otherwise the letter behind the backslash.
 const ESCAPE: [u8; 256] = {
@@ -181,6 +182,22 @@ pub fn write_value(out: &mut Vec<u8>, value: &Value, ty: ColumnType) {
             }
             out.push(b']');
         }
+    }
+}
+
+/// Appends the members of an object, without its braces, but for those with one of the names `without`: what a
+/// record answers under these is not for a stored document to say. A comma comes first where something is `behind`.
+pub fn write_members(out: &mut Vec<u8>, behind: bool, object: &str, without: &[Arc<str>]) {
+    let mut behind = behind;
+    for member in members(object) {
+        if without.iter().any(|name| **name == *member.name) {
+            continue;
+        }
+        if behind {
+            out.push(b',');
+        }
+        behind = true;
+        out.extend_from_slice(member.text.as_bytes());
     }
 }
 

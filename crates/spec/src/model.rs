@@ -51,6 +51,8 @@ pub struct Model {
     pub indexes: Vec<Index>,
     /// To-many relations that other models of this module declare by pointing here.
     pub inverses: Vec<Inverse>,
+    /// The names of all fields and inverses, which no undeclared field can have. [`App::new`] makes it.
+    pub taken: Arc<[Arc<str>]>,
 }
 
 /// How records of a model are named.
@@ -161,7 +163,12 @@ pub struct Index {
 pub const ID: FieldId = FieldId(0);
 
 impl App {
-    pub fn new(settings: Settings, modules: Vec<Module>, models: Vec<Model>) -> App {
+    pub fn new(settings: Settings, modules: Vec<Module>, mut models: Vec<Model>) -> App {
+        for model in &mut models {
+            let fields = model.fields.iter().map(|f| f.name.as_str());
+            let inverses = model.inverses.iter().map(|i| i.name.as_str());
+            model.taken = fields.chain(inverses).map(Arc::from).collect();
+        }
         let by_name = models.iter().map(|m| (m.full_name(), m.id)).collect();
         App {
             settings,

@@ -51,8 +51,9 @@ pub enum Output {
     Captured { ty: ColumnType },
     /// Neither written nor handed back: only there for a nested statement to bind ([`Bind::Parent`]).
     Unused,
-    /// A JSON object whose members are written into the record (undeclared fields of an open model).
-    Members,
+    /// A JSON object whose members are written into the record (undeclared fields of an open model), but for those
+    /// `without`: what was written as an undeclared field before the model took the name for its own.
+    Members { without: Arc<[Arc<str>]> },
     /// The id of a record of another module: `"key":` is written and the place kept in
     /// [`Rows::splices`], for the engine to put the record there.
     Splice { key: Key, ty: ColumnType },

@@ -10,6 +10,7 @@ mod expand;
 mod http;
 mod leaks;
 mod limits;
+mod names;
 mod oracle;
 mod statements;
 mod types;

@@ -174,6 +174,53 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
+/// The members of an object; none if it is no object.
+pub fn members(text: &str) -> Members<'_> {
+    let start = blank(text.as_bytes(), 0);
+    let at = (text.as_bytes().get(start) == Some(&b'{')).then_some(start);
+    Members { text, at }
+}
+
+#[derive(Debug, Clone)]
+pub struct Members<'a> {
+    text: &'a str,
+    /// Where the brace or comma before the next member stands.
+    at: Option<usize>,
+}
+
+/// A member of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member<'a> {
+    pub name: Cow<'a, str>,
+    /// As it stands there, from the quote of its name to the end of its value.
+    pub text: &'a str,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = Member<'a>;
+
+    fn next(&mut self) -> Option<Member<'a>> {
+        let bytes = self.text.as_bytes();
+        let start = blank(bytes, self.at.take()? + 1);
+        if bytes.get(start) != Some(&b'"') {
+            return None;
+        }
+        let named = skip_string(bytes, start)?;
+        let name = unescape(self.text.get(start..named)?)?;
+        let colon = blank(bytes, named);
+        if bytes.get(colon) != Some(&b':') {
+            return None;
+        }
+        let end = skip_value(bytes, blank(bytes, colon + 1))?;
+        let next = blank(bytes, end);
+        if bytes.get(next) == Some(&b',') {
+            self.at = Some(next);
+        }
+        let text = self.text.get(start..end)?;
+        Some(Member { name, text })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,12 +256,26 @@ mod tests {
         );
     }
 
+    #[test]
+    fn lists_members_by_their_unescaped_names() {
+        let names: Vec<String> = members(DOCUMENT).map(|m| m.name.into_owned()).collect();
+        assert_eq!(names, ["a", "b", "é", "\n", "deep"]);
+        let texts: Vec<&str> = members(r#" { "a" : [ 1 , 2 ] , "\u0062":{"c":1}} "#)
+            .map(|m| m.text)
+            .collect();
+        assert_eq!(texts, [r#""a" : [ 1 , 2 ]"#, r#""\u0062":{"c":1}"#]);
+        for none in ["{}", "[1]", "", "{,}", "{a:1}"] {
+            assert_eq!(members(none).count(), 0, "{none}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in r#"[\[\]{},:"\\u0-9a-é ]{0,20}"#) {
             let _ = node(&text);
             let _ = member(&text, "a");
             let _ = items(&text).count();
+            let _ = members(&text).count();
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::nearest::nearest;
 use crate::statement::Key;
 use crate::types::FieldType;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What fits the ids, with room to spare; an app of this size is several apps.
 const MAX_MODELS: usize = 2_000;
@@ -210,6 +211,7 @@ impl Resolver<'_> {
             access: Access::closed(),
             indexes: Vec::new(),
             inverses: Vec::new(),
+            taken: Arc::default(),
         }
     }
 

@@ -6,6 +6,7 @@
 use super::cell::{self, Malformed, Result};
 use spec::Value;
 use spec::statement::{Capture, Key, Nested, Output, Part, Rows, Shape, Source, Splice};
+use std::sync::Arc;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
@@ -87,7 +88,7 @@ fn output_width(output: &Output) -> usize {
         Output::Field { .. }
         | Output::Captured { .. }
         | Output::Unused
-        | Output::Members
+        | Output::Members { .. }
         | Output::Splice { .. } => 1,
         Output::Shared { .. } => 0,
         Output::Guarded { .. } => 2,
@@ -120,7 +121,7 @@ fn output_slots(output: &Output) -> usize {
         | Output::Guarded { .. }
         | Output::Captured { .. }
         | Output::Unused
-        | Output::Members
+        | Output::Members { .. }
         | Output::Shared { .. } => 0,
     }
 }
@@ -240,7 +241,7 @@ impl Record<'_> {
                     }
                 }
                 Output::Unused => {}
-                Output::Members => self.members(start, cells.cell(at)?)?,
+                Output::Members { without } => self.members(start, cells.cell(at)?, without)?,
                 Output::Splice { key, ty } => {
                     self.key(start, key);
                     match cell::value(*ty, cells.cell(at)?)? {
@@ -288,21 +289,16 @@ impl Record<'_> {
     }
 
     /// The members of a JSON object, without its braces.
-    fn members(&mut self, start: usize, raw: Option<&[u8]>) -> Result<()> {
+    fn members(&mut self, start: usize, raw: Option<&[u8]>, without: &[Arc<str>]) -> Result<()> {
         let Some(raw) = raw else {
             return Ok(());
         };
         let text = cell::canonical(raw)?;
-        let inner = text
-            .strip_prefix('{')
-            .and_then(|text| text.strip_suffix('}'))
-            .ok_or(Malformed("undeclared fields are not a JSON object"))?;
-        if !inner.is_empty() {
-            if self.body.len() > start {
-                self.body.push(b',');
-            }
-            self.body.extend_from_slice(inner.as_bytes());
+        if !text.starts_with('{') {
+            return Err(Malformed("undeclared fields are not a JSON object"));
         }
+        let behind = self.body.len() > start;
+        spec::json::write_members(self.body, behind, &text, without);
         Ok(())
     }
 

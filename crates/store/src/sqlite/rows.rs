@@ -10,6 +10,7 @@ use super::encode;
 use super::prepared::{InUse, Prepared};
 use rusqlite::types::ValueRef;
 use spec::Value;
+use spec::json;
 use spec::statement::{
     Bind, Capture, Key, Nested, Output, Part, Rows, Shape, Source, Splice, Statement,
 };
@@ -159,14 +160,12 @@ impl<'row> Record<'row> {
                     }
                 }
                 Output::Unused => self.column += 1,
-                Output::Members => {
-                    if let ValueRef::Text([b'{', members @ .., b'}']) = self.next()
-                        && !members.is_empty()
-                    {
-                        if out.body.len() > start {
-                            out.body.push(b',');
-                        }
-                        out.body.extend_from_slice(members);
+                Output::Members { without } => {
+                    // A text of another program may be no UTF-8.
+                    if let ValueRef::Text(text) = self.next() {
+                        let text = String::from_utf8_lossy(text);
+                        let behind = out.body.len() > start;
+                        json::write_members(&mut out.body, behind, &text, without);
                     }
                 }
                 Output::Splice { key, ty } => {
