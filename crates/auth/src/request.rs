@@ -10,6 +10,9 @@ use spec::{Code, FieldError, Problem};
 use std::fmt;
 use zeroize::Zeroizing;
 
+/// No body of this room has more than a few, and the fields that an app adds to its users.
+const MOST_MEMBERS: usize = 256;
+
 /// An object's members that nobody has asked for yet.
 pub struct Body<'b> {
     members: Vec<(String, &'b RawValue)>,
@@ -155,6 +158,12 @@ impl<'de> Visitor<'de> for Members {
         let mut members: Self::Value = Vec::new();
         // Compared as what they mean: `"a"` and `"\u0061"` are one key.
         while let Some(name) = map.next_key::<String>()? {
+            // Each is compared with those before it.
+            if members.len() >= MOST_MEMBERS {
+                return Err(serde::de::Error::custom(format_args!(
+                    "it has more than {MOST_MEMBERS} members"
+                )));
+            }
             if members.iter().any(|(known, _)| *known == name) {
                 let shown: String = name.chars().take(60).collect();
                 return Err(serde::de::Error::custom(format_args!(

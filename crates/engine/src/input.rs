@@ -50,6 +50,15 @@ pub fn read(model: &Model, body: &[u8], limits: &Limits) -> Result<Input> {
         ))
         .limited("limits.json_depth", u64::from(limits.json_depth)));
     }
+    // Each is compared with those before it, and answered for if it is wrong: not without a bound.
+    let members = members(text);
+    if members > limits.members {
+        return Err(malformed(format!(
+            "The body has {members} members; {} are allowed.",
+            limits.members
+        ))
+        .limited("limits.members", u64::from(limits.members)));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let seed = Body { model, limits };
     let input = seed
@@ -96,6 +105,31 @@ fn too_deep(text: &str, limit: u32) -> Option<usize> {
         }
     }
     None
+}
+
+/// How many members the outermost object has, where the text is well-formed.
+fn members(text: &str) -> u32 {
+    let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
+    let mut commas = 0u32;
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => commas += 1,
+            _ => {}
+        }
+    }
+    commas + 1
 }
 
 struct Body<'m> {

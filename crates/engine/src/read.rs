@@ -33,6 +33,7 @@ impl Run<'_> {
         let app = self.app;
         let model = app.model(model);
         let want = self.resolver().want(model, select)?;
+        self.resolver().within(&want, 1)?;
         let statement = self
             .planner()
             .one(&want, id.clone())
@@ -103,6 +104,7 @@ impl Run<'_> {
         }
         let resolver = self.resolver();
         let want = resolver.want(model, &list.select)?;
+        resolver.within(&want, limit)?;
         let filter = resolver.filter(model, list.filter.as_deref(), &list.plain)?;
         let sort = resolver.sort(model, &list.sort)?;
         let scope = Cursors::scope(model, &list, self.principal);

@@ -430,6 +430,10 @@ impl<'a> Planner<'a> {
     /// order, all in one direction. What else the filter asks is checked on the way, under the limit.
     fn bounded(&self, page: &Page<'_, '_>, rule: &Rule) -> bool {
         let model = page.want.model;
+        // A caller's quantifier may look at any number of records, quantifiers in it at as many for each.
+        if page.filter.is_some_and(Expr::quantifies) {
+            return false;
+        }
         let mut fixed = Vec::new();
         if let Some(filter) = page.filter {
             fixed_fields(filter, &mut fixed);

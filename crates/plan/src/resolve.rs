@@ -27,6 +27,19 @@ pub struct Want<'a> {
     pub foreign: Vec<Foreign<'a>>,
 }
 
+impl Want<'_> {
+    /// How many records one of these may hold at most, itself included.
+    pub fn records(&self) -> u64 {
+        let to_one: u64 = self.to_one.iter().map(|r| r.want.records()).sum();
+        let foreign: u64 = self.foreign.iter().map(|r| r.records).sum();
+        let many = self.to_many.iter();
+        let to_many: u64 = many
+            .map(|r| u64::from(r.limit).saturating_mul(r.want.records()))
+            .sum();
+        1 + to_one + foreign + to_many
+    }
+}
+
 /// A relation inside the module, followed forwards.
 #[derive(Debug, Clone)]
 pub struct ToOne<'a> {
@@ -54,6 +67,8 @@ pub struct Foreign<'a> {
     pub rule: Rule,
     pub to: ModelId,
     pub select: Select,
+    /// As [`Want::records`].
+    pub records: u64,
 }
 
 /// One resolved term of a sort order.
@@ -84,6 +99,23 @@ impl<'a> Resolver<'a> {
             0,
             &mut relations,
         )
+    }
+
+    /// Whether an answer of `rows` such records stays within bounds. Each level has a bound of its own, but what
+    /// an answer costs is their product.
+    pub fn within(&self, want: &Want<'_>, rows: u32) -> Result<()> {
+        let records = u64::from(rows).saturating_mul(want.records());
+        if records <= u64::from(self.limits.answer) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::ExpandTooDeep,
+            format!(
+                "The answer could hold {records} records, {} are allowed: lower `limit`, or the limits in `expand`.",
+                self.limits.answer
+            ),
+        )
+        .limited("limits.answer", u64::from(self.limits.answer)))
     }
 
     fn want_at(
@@ -185,7 +217,7 @@ impl<'a> Resolver<'a> {
                 });
             } else {
                 // The depth below is checked by the other module's own operation; count it here, too.
-                self.want_at(target, None, &item.nested, depth + 1, relations)?;
+                let nested = self.want_at(target, None, &item.nested, depth + 1, relations)?;
                 let select = Select {
                     fields: None,
                     expand: item.nested.clone(),
@@ -195,6 +227,7 @@ impl<'a> Resolver<'a> {
                     rule,
                     to: relation.to,
                     select,
+                    records: nested.records(),
                 });
             }
             // The record stands where the id stood, also when `fields` did not name it.
@@ -580,7 +613,9 @@ pub fn read_key(key: KeyKind, text: &str) -> Option<Value> {
             .map(Value::Int),
         KeyKind::String => {
             let fits = !text.is_empty() && text.chars().count() <= 128 && !text.contains('\0');
-            fits.then(|| Value::text(text))
+            // What an address could not lead to: a word of its own, and what clients and proxies take for folders.
+            let reachable = !matches!(text, "aggregate" | "." | "..");
+            (fits && reachable).then(|| Value::text(text))
         }
     }
 }

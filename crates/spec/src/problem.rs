@@ -24,6 +24,7 @@ pub enum Code {
     BadExpand,
     BadId,
     BadPrecondition,
+    NotBuilt,
     // limit.*: bounds
     BodyTooLarge,
     HeaderTooLarge,
@@ -102,6 +103,7 @@ entries! {
     BadExpand "request.bad_expand" 400 "The list of relations to expand is not valid" "Name relations, separated by commas, with dots for deeper ones: expand=reviews(limit:5),category.parent.";
     BadId "request.bad_id" 400 "The id is not one of this model's kind" "Ids are UUIDs unless the model says otherwise.";
     BadPrecondition "request.bad_precondition" 400 "The If-Match or If-None-Match header is not valid" "Send the ETag as it was answered, quotes included.";
+    NotBuilt "request.not_built" 400 "This is designed but not built yet" "The detail says what to do without it; what is ignored would be a promise that nobody keeps.";
     BodyTooLarge "limit.body" 413 "The body is too large" "Send less, or raise limits.body in mainstay.toml.";
     HeaderTooLarge "limit.headers" 431 "The headers are too large" "Send fewer or shorter headers, or raise limits.headers in mainstay.toml.";
     QueryTooLong "limit.query" 414 "The address is too long" "Send a shorter query string, or raise limits.query and limits.address in mainstay.toml.";
@@ -202,11 +204,13 @@ impl Problem {
     }
 
     /// A 422 with everything that is wrong.
-    pub fn invalid(errors: Vec<FieldError>) -> Problem {
+    /// A hundred are told at most, and how many more there are.
+    pub fn invalid(mut errors: Vec<FieldError>) -> Problem {
         let detail = match errors.as_slice() {
             [one] => one.detail.clone(),
             many => format!("{} values are not valid", many.len()),
         };
+        errors.truncate(100);
         Problem {
             errors,
             ..Problem::new(Code::Invalid, detail)

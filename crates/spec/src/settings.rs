@@ -59,6 +59,8 @@ pub struct Limits {
     pub expand_depth: u32,
     /// Relations expanded in one request.
     pub expand: u32,
+    /// Records that one answer may hold, those of relations included.
+    pub answer: u32,
     /// Bytes of a filter.
     pub filter: u32,
     /// Nodes of a filter's tree.
@@ -69,6 +71,8 @@ pub struct Limits {
     pub body: u64,
     /// Nesting of a JSON body.
     pub json_depth: u32,
+    /// Members of a JSON body.
+    pub members: u32,
     pub query_time: Duration,
     /// Bytes of an address: path and query.
     pub address: u32,
@@ -113,11 +117,13 @@ impl Default for Settings {
                 nested_page: 100,
                 expand_depth: 3,
                 expand: 10,
+                answer: 25_000,
                 filter: 4096,
                 filter_nodes: 500,
                 filter_depth: 32,
                 body: 1024 * 1024,
                 json_depth: 64,
+                members: 1000,
                 query_time: Duration::from_secs(5),
                 address: 16 * 1024,
                 headers: 16 * 1024,

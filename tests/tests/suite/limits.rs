@@ -239,3 +239,20 @@ each_store!(a_cursor_is_bound_to_who_asked_for_what, APP, async |fx| {
     let rest = fx.list(&user(1), M, on(query).limit(50)).await.data();
     assert!(rest.iter().any(|r| r["n"] == -1) && !rest.iter().any(|r| r["n"] == -2));
 });
+
+each_store!(
+    a_body_with_very_many_keys_is_refused_at_once,
+    APP,
+    async |fx| {
+        let many: Vec<String> = (0..50_000).map(|n| format!("\"k{n}\":1")).collect();
+        let body = format!("{{{}}}", many.join(","));
+        let begun = std::time::Instant::now();
+        let reply = fx.create_text(&user(1), M, &body).await;
+        assert_eq!(reply.problem().limit, Some(("limits.members", 1000)));
+        assert!(
+            begun.elapsed() < std::time::Duration::from_millis(500),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+);

@@ -195,6 +195,21 @@ impl Expr {
         Expr::literal(Value::Bool(value), Type::Bool, Span::default())
     }
 
+    /// Whether a quantifier over records is in it.
+    pub fn quantifies(&self) -> bool {
+        let mut found = false;
+        self.walk(&mut |expr| {
+            found |= matches!(
+                expr.kind,
+                ExprKind::Quantified {
+                    over: Over::Related { .. },
+                    ..
+                }
+            );
+        });
+        found
+    }
+
     /// Calls `visit` for this expression and every one below it, outermost first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         visit(self);

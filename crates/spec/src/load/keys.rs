@@ -280,6 +280,15 @@ static LIMITS: Table = Table {
             "Relations expanded in one request.",
         ),
         key(
+            "answer",
+            Kind::Int {
+                min: 1,
+                max: 1_000_000,
+            },
+            "25000",
+            "Records of one answer, those of expanded relations included.",
+        ),
+        key(
             "filter",
             Kind::Int {
                 min: 16,
@@ -317,6 +326,15 @@ static LIMITS: Table = Table {
             Kind::Int { min: 1, max: 128 },
             "64",
             "Nesting of a JSON body.",
+        ),
+        key(
+            "members",
+            Kind::Int {
+                min: 10,
+                max: 10_000,
+            },
+            "1000",
+            "Members of a JSON body.",
         ),
         key(
             "query_time",

@@ -47,7 +47,7 @@ pub struct Options {
     pub inline: usize,
     /// Threads for reads that are not plainly bounded.
     pub readers: usize,
-    /// The longest an inline read may block its thread, whatever its deadline.
+    /// The longest an inline read may block its thread; what takes longer begins again on a reader thread.
     pub inline_budget: Duration,
     /// The longest a write may hold up the writer, whatever its deadline.
     pub turn_budget: Duration,
@@ -70,7 +70,7 @@ impl Default for Options {
             server: false,
             inline: cores.clamp(2, 16),
             readers: cores.clamp(2, 8),
-            inline_budget: Duration::from_secs(1),
+            inline_budget: Duration::from_millis(20),
             turn_budget: Duration::from_secs(5),
             busy_timeout: Duration::from_secs(2),
             reader_cache: 2 << 20,
@@ -142,19 +142,30 @@ impl Sqlite {
             Lane::Bounded => {
                 self.writer.reads();
                 let budget = Instant::now() + self.options.inline_budget;
-                self.inline.run(bounds.deadline.min(budget), |session| {
+                let inline = self.inline.run(bounds.deadline.min(budget), |session| {
                     rows::read(session, statement, bounds.emit)
-                })
+                });
+                match inline {
+                    // Not so short after all. Its thread has others to serve, so it begins again on one that
+                    // has not.
+                    Err(StoreError::Timeout) if Instant::now() < bounds.deadline => {
+                        Box::pin(self.read_apart(statement, bounds)).await
+                    }
+                    result => result,
+                }
             }
-            Lane::Unbounded => {
-                let statement = statement.clone();
-                self.readers
-                    .run(bounds.deadline, move |session| {
-                        rows::read(session, &statement, bounds.emit)
-                    })
-                    .await
-            }
+            Lane::Unbounded => Box::pin(self.read_apart(statement, bounds)).await,
         }
+    }
+
+    /// Reads on a reader thread.
+    async fn read_apart(&self, statement: &Statement, bounds: Bounds) -> Result<Rows> {
+        let statement = statement.clone();
+        self.readers
+            .run(bounds.deadline, move |session| {
+                rows::read(session, &statement, bounds.emit)
+            })
+            .await
     }
 
     pub async fn write(&self, steps: Vec<Step>, deadline: Instant) -> Result<Written> {

@@ -14,11 +14,13 @@ page_default = 5
 nested_page = 6
 expand_depth = 2
 expand = 3
+answer = 200
 filter = 200
 filter_nodes = 9
 filter_depth = 4
 body = 1024
 json_depth = 5
+members = 10
 query_time = "1s"
 address = 2000
 headers = 1024
@@ -73,6 +75,16 @@ async fn every_limit(served: &Served) {
             "limits.expand",
             3,
             get("expand=next.next,before.next,next.before").await,
+        ),
+        (
+            "limits.answer",
+            200,
+            get("limit=7&expand=before(limit:6).before(limit:6)").await,
+        ),
+        (
+            "limits.members",
+            10,
+            post(&format!("{{{}}}", ["\"x\":1"; 11].join(","))).await,
         ),
         (
             "limits.filter",
