@@ -3,7 +3,7 @@
 //! [`render`] prints them for people, [`to_json`] for editors and scripts.
 
 use crate::expr::Span;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -171,12 +171,16 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -
     if let Some(label) = &diagnostic.label {
         annotation = annotation.label(label.as_str());
     }
-    let mut group = title.element(
-        Snippet::source(&text[first..last])
-            .path(path)
-            .line_start(line)
-            .annotation(annotation),
-    );
+    let mut group = match text.is_empty() {
+        // A file that is not there, or that was not read, has no line to show.
+        true => title.element(Origin::path(path)),
+        false => title.element(
+            Snippet::source(&text[first..last])
+                .path(path)
+                .line_start(line)
+                .annotation(annotation),
+        ),
+    };
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }

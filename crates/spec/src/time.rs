@@ -119,6 +119,24 @@ pub fn civil_from_days(days: i32) -> (u32, u32, u32) {
     (year, month, day)
 }
 
+/// The datetime that a text without a time, or without its offset, most likely means, in UTC: what to write
+/// instead of `2026-12-01`, `2026-12-01T00:00` or `2026-12-01 00:00:00`.
+pub fn completed(text: &str) -> Option<String> {
+    let (day, time) = match text.split_once(['T', 't', ' ']) {
+        Some((day, time)) => (day, time.trim()),
+        None => (text, "00:00:00"),
+    };
+    // A `+` that was not encoded in an address arrives as a space.
+    let time = match time.rsplit_once(' ') {
+        Some((time, offset)) => format!("{time}+{offset}"),
+        None => time.to_owned(),
+    };
+    ["", "Z", ":00Z"]
+        .into_iter()
+        .map(|rest| format!("{day}T{time}{rest}"))
+        .find(|whole| parse_timestamp(whole).is_ok())
+}
+
 /// `count` ASCII digits at `at`.
 fn digits(text: &[u8], at: usize, count: usize) -> Option<u32> {
     let mut value = 0;

@@ -267,7 +267,12 @@ impl<'a> Lexer<'a> {
             _ => self.error(
                 start,
                 format!("the character `{}` has no meaning here", c.escape_debug()),
-                "",
+                match c {
+                    '@' | '$' => {
+                        "names stand without it: the caller is `auth`, a field its own name"
+                    }
+                    _ => "",
+                },
             ),
         }
     }

@@ -1,6 +1,7 @@
 //! `module.toml` → declarations: what somebody wrote, each thing with its place, before any of it is
 //! compared with anything outside its own table.
 
+use super::foreign;
 use super::keys::{self, Kind};
 use super::names;
 use super::report::{At, Located, Report};
@@ -116,7 +117,7 @@ fn read_model(
     built_in: bool,
     report: &mut Report,
 ) -> ModelDecl {
-    let entries = Entries::open(table, &keys::MODEL, file, report);
+    let entries = Entries::of(&name.value, table, &keys::MODEL, file, report);
     let id = entries.text("id").map(|id| Located {
         value: match id.value.as_str() {
             "int" => KeyKind::Int,
@@ -211,7 +212,7 @@ fn read_field(
     file: FileId,
     report: &mut Report,
 ) -> FieldDecl {
-    let entries = Entries::open(table, &keys::FIELD, file, report);
+    let entries = Entries::of(&name.value, table, &keys::FIELD, file, report);
     let set = |name: &str| {
         entries
             .bool(name)
@@ -292,33 +293,6 @@ fn type_names() -> impl Iterator<Item = &'static str> {
     keys::TYPES.iter().map(|(name, _)| *name)
 }
 
-/// Words that people bring from other systems, too far from ours for the nearest name to find.
-const FOREIGN_TYPES: &[(&str, &str)] = &[
-    ("str", "string"),
-    ("varchar", "string"),
-    ("char", "string"),
-    ("integer", "int"),
-    ("bigint", "int"),
-    ("number", "float"),
-    ("double", "float"),
-    ("real", "float"),
-    ("numeric", "decimal"),
-    ("money", "decimal"),
-    ("boolean", "bool"),
-    ("timestamp", "datetime"),
-    ("timestamptz", "datetime"),
-    ("time", "datetime"),
-    ("reference", "relation"),
-    ("ref", "relation"),
-    ("foreign_key", "relation"),
-    ("belongs_to", "relation"),
-    ("object", "json"),
-    ("jsonb", "json"),
-    ("map", "json"),
-    ("array", "list"),
-    ("select", "enum"),
-];
-
 fn report_unknown_type(ty: &Located<String>, report: &mut Report) {
     if let Some(designed) = keys::DESIGNED_TYPES.iter().find(|d| d.name == ty.value) {
         not_built(
@@ -329,7 +303,7 @@ fn report_unknown_type(ty: &Located<String>, report: &mut Report) {
         );
         return;
     }
-    let foreign = FOREIGN_TYPES
+    let foreign = foreign::TYPES
         .iter()
         .find(|(theirs, _)| *theirs == ty.value.to_lowercase())
         .map(|(_, ours)| *ours);
@@ -338,6 +312,10 @@ fn report_unknown_type(ty: &Located<String>, report: &mut Report) {
         "unknown-type",
         format!("`{}` is not a type", ty.value),
     );
+    if let Some(help) = foreign::relation_type(&ty.value) {
+        diagnostic.help(help);
+        return;
+    }
     if let Some(near) = foreign.or_else(|| nearest(&ty.value, type_names())) {
         diagnostic.label(format!("did you mean `{near}`?"));
     }

@@ -58,6 +58,8 @@ pub(super) struct Found {
     pub unreadable: Vec<(PathBuf, String)>,
     /// Files and folders that look as if they were meant for the loader, and what they should be called.
     pub strays: Vec<(PathBuf, String)>,
+    /// Files that are there in place of a module's, and what is wrong with that.
+    pub misnamed: Vec<(PathBuf, String)>,
 }
 
 pub(super) fn find(folder: &Path) -> Found {
@@ -71,13 +73,20 @@ pub(super) fn find(folder: &Path) -> Found {
     if modules.is_empty() {
         found.stray(folder, Path::new(""), &[MODULES]);
     }
+    for place in ["", MODULES] {
+        found.misplaced_module(folder, Path::new(place));
+    }
     for module in modules {
         if !folder.join(&module).is_dir() {
             continue;
         }
         let file = module.join(MODULE_FILE);
         // The built-in module is there without a file: a folder may hold nothing but seeds for it.
-        if !module.ends_with(AUTH) || folder.join(&file).exists() {
+        if folder.join(&file).exists() {
+            found.read(folder, &file);
+        } else if found.misnamed(folder, &module) {
+            // The file that was found says it all.
+        } else if !module.ends_with(AUTH) {
             found.read(folder, &file);
         }
         found.stray(folder, &module, &[SEED, FUNCTIONS]);
@@ -115,6 +124,28 @@ impl Found {
                 .unreadable
                 .push((path.to_owned(), format!("the file cannot be read: {error}"))),
         }
+    }
+
+    /// A module's file outside of any module's folder.
+    fn misplaced_module(&mut self, folder: &Path, inside: &Path) {
+        let path = inside.join(MODULE_FILE);
+        if folder.join(&path).is_file() {
+            let mended = "put it into the folder of its module: `modules/NAME/module.toml`";
+            self.strays.push((path, mended.to_owned()));
+        }
+    }
+
+    /// What was probably meant as the file of a module that has none: `module.tml`, `billing.toml`.
+    fn misnamed(&mut self, folder: &Path, module: &Path) -> bool {
+        let found = self.list(folder, module).into_iter().find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            folder.join(path).is_file()
+                && (name.ends_with(".toml") || nearest(&name, [MODULE_FILE]).is_some())
+        });
+        let Some(path) = found else { return false };
+        let why = format!("`{}` has no `{MODULE_FILE}`", module.display());
+        self.misnamed.push((path, why));
+        true
     }
 
     /// Folders whose names are nearly what the loader looks for: `seeds`, `module`.
@@ -163,12 +194,25 @@ pub(super) fn add(sources: &mut Sources, path: PathBuf, text: String) -> FileId 
 
 /// Takes a file that could not be read: an empty one with a complaint at its top.
 pub(super) fn add_unreadable(sources: &mut Sources, path: PathBuf, why: &str, report: &mut Report) {
-    let is_app = path == Path::new(APP_FILE);
+    let role = role(&path).filter(|_| why == NO_FILE);
     let id = add(sources, path, String::new());
     let diagnostic = report.error(At::top(id), "unreadable-file", why);
-    if is_app && why == NO_FILE {
-        diagnostic.help("an app is a folder with a `mainstay.toml`; `mainstay new DIR` makes one");
-    }
+    match role {
+        Some(Role::App) => diagnostic
+            .help("an app is a folder with a `mainstay.toml`; `mainstay new DIR` makes one"),
+        Some(Role::Module(module)) => diagnostic.help(format!(
+            "declare the models of `{module}` in it, `[models.invoices]` and so on, or remove the folder"
+        )),
+        _ => diagnostic,
+    };
+}
+
+/// Says of a file that it should be called as a module's.
+pub(super) fn add_misnamed(sources: &mut Sources, path: PathBuf, why: &str, report: &mut Report) {
+    let id = add(sources, path, String::new());
+    report
+        .error(At::top(id), "unreadable-file", why)
+        .help(format!("call this file `{MODULE_FILE}`"));
 }
 
 /// Says of a file that nothing reads it, and how something would.

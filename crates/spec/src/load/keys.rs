@@ -3,6 +3,8 @@
 //! One table, four uses: the walk (unknown keys, wrong kinds), the JSON Schema for editors, the
 //! reference in `docs/app.md`, and the nearest known key in messages.
 
+use super::foreign::{self, Foreign};
+
 /// What a key takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -58,6 +60,8 @@ pub(super) struct Table {
     pub doc: &'static str,
     pub keys: &'static [Key],
     pub designed: &'static [Designed],
+    /// Words of other systems for what these keys say.
+    pub foreign: &'static [Foreign],
 }
 
 impl Table {
@@ -67,6 +71,10 @@ impl Table {
 
     pub fn designed(&self, name: &str) -> Option<&'static Designed> {
         self.designed.iter().find(|key| key.name == name)
+    }
+
+    pub fn foreign(&self, name: &str) -> Option<&'static Foreign> {
+        self.foreign.iter().find(|word| word.names.contains(&name))
     }
 }
 
@@ -143,6 +151,7 @@ pub(super) static APP: Table = Table {
         designed("live", "live feeds"),
         designed("telemetry", "exporting traces"),
     ],
+    foreign: foreign::APP,
 };
 
 static SERVER: Table = Table {
@@ -163,6 +172,7 @@ static SERVER: Table = Table {
         ),
     ],
     designed: &[],
+    foreign: foreign::SERVER,
 };
 
 static DATABASE: Table = Table {
@@ -183,6 +193,7 @@ static DATABASE: Table = Table {
         ),
     ],
     designed: &[],
+    foreign: foreign::DATABASE,
 };
 
 static AUTH: Table = Table {
@@ -234,6 +245,7 @@ static AUTH: Table = Table {
         designed("api_keys", "API keys"),
         designed("organizations", "organizations"),
     ],
+    foreign: &[],
 };
 
 static LIMITS: Table = Table {
@@ -392,6 +404,7 @@ static LIMITS: Table = Table {
         ),
     ],
     designed: &[designed("rate", "rate limits")],
+    foreign: &[],
 };
 
 static CHANGES: Table = Table {
@@ -407,6 +420,7 @@ static CHANGES: Table = Table {
         "How long entries are kept.",
     )],
     designed: &[],
+    foreign: &[],
 };
 
 pub(super) static MODULE: Table = Table {
@@ -431,6 +445,7 @@ pub(super) static MODULE: Table = Table {
         designed("functions", "functions in TypeScript"),
         designed("renamed_from", "renaming"),
     ],
+    foreign: &[],
 };
 
 pub(super) static MODEL: Table = Table {
@@ -481,6 +496,7 @@ pub(super) static MODEL: Table = Table {
         designed("cache", "caching"),
         designed("database", "a database per module"),
     ],
+    foreign: foreign::MODEL,
 };
 
 static ACCESS: Table = Table {
@@ -513,6 +529,7 @@ static ACCESS: Table = Table {
         ),
     ],
     designed: &[],
+    foreign: foreign::ACCESS,
 };
 
 static INDEX: Table = Table {
@@ -528,6 +545,7 @@ static INDEX: Table = Table {
         ),
     ],
     designed: &[],
+    foreign: &[],
 };
 
 /// The types of fields, with what each is.
@@ -673,4 +691,5 @@ pub(super) static FIELD: Table = Table {
         designed("dimensions", "vectors"),
         designed("backfill", "backfilling"),
     ],
+    foreign: foreign::FIELD,
 };

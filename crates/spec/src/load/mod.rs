@@ -11,6 +11,7 @@ mod cautions;
 pub mod codes;
 mod declare;
 mod files;
+mod foreign;
 mod indexes;
 mod keys;
 mod literal;
@@ -133,6 +134,7 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
         files: mut given,
         unreadable,
         strays,
+        misnamed,
     } = found;
     let mut sources = Sources::default();
     let mut texts = Vec::new();
@@ -157,6 +159,9 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
     }
     for (path, why) in unreadable {
         files::add_unreadable(&mut sources, path, &why, report);
+    }
+    for (path, why) in misnamed {
+        files::add_misnamed(&mut sources, path, &why, report);
     }
     for (path, text) in given {
         let Some(role) = files::role(&path) else {

@@ -9,6 +9,7 @@ use crate::diagnostic::Sources;
 use crate::expr::check::{Purpose, Scope, compile};
 use crate::expr::{AuthField, Expr, ExprKind, Span};
 use crate::model::{Access, App, Field, FieldId, Model, ModelId, Rule};
+use crate::nearest::nearest;
 use crate::types::FieldType;
 use crate::value::Value;
 use std::collections::HashSet;
@@ -156,12 +157,58 @@ impl Compiler<'_> {
         if self.names_broken(&text.value) {
             return None;
         }
+        if let Some(help) = self.unquoted(model, purpose, &text.value)
+            && let Some(first) = errors.first()
+        {
+            // One slip, however many mistakes an expression of such words has.
+            let (code, message) = (first.code, first.message.clone());
+            self.report.error(text.at, code, message).help(help);
+            return None;
+        }
         for error in errors {
             let at = self.inside(text.at, error.span);
             let diagnostic = self.report.error(at, error.code, error.message);
             diagnostic.help = error.help;
         }
         None
+    }
+
+    /// The likeliest slip in a default that is a text: `default = "hello"`, without the quotes of its own.
+    fn unquoted(&self, model: ModelId, purpose: Purpose, text: &str) -> Option<String> {
+        let Purpose::Default(field) = purpose else {
+            return None;
+        };
+        let field = self.app.model(model).field(field);
+        if text.contains(['\'', '"', '\\', '(', '\n', '\0']) || text.len() > 200 {
+            return None;
+        }
+        let text = text.trim();
+        let quoted = |text: &str| format!("a text has quotes of its own: `default = \"'{text}'\"`");
+        let lower = text.to_lowercase();
+        match &field.ty {
+            FieldType::Datetime if lower.contains("now") || lower.contains("current") => {
+                Some("write `default = \"now\"`".to_owned())
+            }
+            FieldType::Date
+                if ["now", "current", "today"]
+                    .iter()
+                    .any(|w| lower.contains(w)) =>
+            {
+                Some("write `default = \"date(now)\"`".to_owned())
+            }
+            FieldType::Enum { values } => {
+                let near = nearest(text, values.iter().map(|value| &**value));
+                near.map(quoted)
+            }
+            FieldType::String { .. }
+            | FieldType::Text { .. }
+            | FieldType::Email
+            | FieldType::Url
+            | FieldType::Datetime
+            | FieldType::Date
+            | FieldType::Uuid => Some(quoted(text)),
+            _ => None,
+        }
     }
 
     /// A key of the same type is not yet a user's. (A model could be keyed by its users' ids, so it is no error.)

@@ -1,7 +1,7 @@
 //! Walking TOML by its spans: what is there is compared with the key tables once, and read after that
 //! without any further complaint.
 
-use super::keys::{Key, Kind, Table};
+use super::keys::{self, Key, Kind, Table};
 use super::report::{At, Located, Report};
 use crate::diagnostic::FileId;
 use crate::nearest::nearest;
@@ -86,11 +86,22 @@ impl<'a> Entries<'a> {
         file: FileId,
         report: &mut Report,
     ) -> Entries<'a> {
+        Entries::of("…", table, shape, file, report)
+    }
+
+    /// The table of a model or field that is called `owner`.
+    pub fn of(
+        owner: &str,
+        table: &'a DeTable<'a>,
+        shape: &'static Table,
+        file: FileId,
+        report: &mut Report,
+    ) -> Entries<'a> {
         let mut entries = Vec::new();
         for (name, item) in in_order(table) {
             let at = At::new(file, name.span());
             let Some(key) = shape.key(name.get_ref()) else {
-                report_unknown(name.get_ref(), at, shape, report);
+                report_unknown(name.get_ref(), item.get_ref(), at, (shape, owner), report);
                 continue;
             };
             let good = complaint(key, item, file, report);
@@ -212,7 +223,13 @@ fn in_order<'a>(table: &'a DeTable<'a>) -> Vec<(&'a Spanned<Cow<'a, str>>, &'a I
     entries
 }
 
-fn report_unknown(name: &str, at: At, shape: &'static Table, report: &mut Report) {
+fn report_unknown(
+    name: &str,
+    value: &DeValue<'_>,
+    at: At,
+    (shape, owner): (&'static Table, &str),
+    report: &mut Report,
+) {
     if let Some(designed) = shape.designed(name) {
         not_built(report, at, &format!("`{name}`"), designed.what);
         return;
@@ -223,12 +240,52 @@ fn report_unknown(name: &str, at: At, shape: &'static Table, report: &mut Report
         "unknown-key",
         format!("`{name}` is not a key of {}", shape.title),
     );
-    match nearest(name, known()) {
-        Some(near) => diagnostic
+    if let Some(help) = misplaced(name, value, (shape, owner)) {
+        diagnostic.help(help);
+    } else if let Some(foreign) = shape.foreign(name) {
+        diagnostic.help(foreign.help.replace("NAME", owner));
+    } else if let Some(near) = nearest(name, known()) {
+        diagnostic
             .label(format!("did you mean `{near}`?"))
-            .help(format!("write `{near}`, or remove the key")),
-        None => diagnostic.help(format!("it takes {}", list(known()))),
+            .help(format!("write `{near}`, or remove the key"));
+    } else {
+        diagnostic.help(format!("it takes {}", list(known())));
+    }
+}
+
+/// Where a field or model belongs that stands one table too high.
+fn misplaced(
+    name: &str,
+    value: &DeValue<'_>,
+    (shape, owner): (&'static Table, &str),
+) -> Option<String> {
+    let has = |key: &str| {
+        value
+            .as_table()
+            .is_some_and(|table| table.contains_key(key))
     };
+    let is_field = has("type")
+        || value
+            .as_str()
+            .is_some_and(|word| keys::TYPES.iter().any(|(ty, _)| *ty == word));
+    if is_field && std::ptr::eq(shape, &keys::MODEL) {
+        return Some(format!("fields belong under `[models.{owner}.fields]`"));
+    }
+    let is_model = has("fields")
+        || has("access")
+        || value.as_table().is_some_and(|table| {
+            let mut values = table.values();
+            values.any(|value| {
+                let field = value.get_ref().as_table();
+                field.is_some_and(|field| field.contains_key("type"))
+            })
+        });
+    if is_model && std::ptr::eq(shape, &keys::MODULE) {
+        return Some(format!(
+            "models belong under `models`: `[models.{name}]`, with its fields under `[models.{name}.fields]`"
+        ));
+    }
+    None
 }
 
 /// Says that something of the design is not there yet, rather than to ignore it.
@@ -279,7 +336,25 @@ fn complaint(key: &'static Key, item: &Item<'_>, file: FileId, report: &mut Repo
                     .help(format!("write `{} = \"{b}\"`", key.name));
                 false
             }
-            _ => wrong_kind(key, "an expression in quotes", item, at, report),
+            _ => {
+                let diagnostic = report.error(
+                    at,
+                    "wrong-kind",
+                    format!("`{}` takes an expression in quotes", key.name),
+                );
+                diagnostic.label(format!("this is {}", described(value)));
+                if let Some(text) = expression_of(value).filter(|_| key.name == "default") {
+                    diagnostic.help(format!("write `{} = \"{text}\"`", key.name));
+                } else if value.is_array() {
+                    diagnostic.help(format!(
+                        "write a condition, as for a role: `{} = \"'admin' in auth.roles\"`",
+                        key.name
+                    ));
+                } else {
+                    diagnostic.help(format!("write a condition: `{} = \"…\"`", key.name));
+                }
+                false
+            }
         },
         Kind::Bool => value.is_bool() || wrong_kind(key, "`true` or `false`", item, at, report),
         Kind::Number => match value {
@@ -381,6 +456,27 @@ fn complaint(key: &'static Key, item: &Item<'_>, file: FileId, report: &mut Repo
                 true
             }
         },
+    }
+}
+
+/// A value of TOML, as an expression writes it.
+fn expression_of(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) if !text.contains(['\'', '"', '\\', '\n']) => {
+            Some(format!("'{text}'"))
+        }
+        DeValue::Integer(n) if n.radix() == 10 => Some(n.to_string()),
+        DeValue::Float(f) => Some(f.to_string()),
+        DeValue::Boolean(b) => Some(b.to_string()),
+        DeValue::Datetime(time) => Some(format!("'{time}'")),
+        DeValue::Array(items) => {
+            let items: Option<Vec<String>> = items
+                .iter()
+                .map(|item| expression_of(item.get_ref()))
+                .collect();
+            Some(format!("[{}]", items?.join(", ")))
+        }
+        _ => None,
     }
 }
 

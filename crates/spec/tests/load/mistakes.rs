@@ -5,6 +5,8 @@
 //! [models.a]
 //! opne = true
 //! >>> 2:1 unknown-key `opne` is not a key of a model
+//! >>>   ^ did you mean `open`?
+//! >>>   help: write `open`, or remove the key
 //! ```
 //!
 //! After a change of words, `UPDATE_MISTAKES=1 cargo test -p mainstay-spec --test load` writes what is
@@ -23,7 +25,7 @@ struct Case {
     heading: Option<String>,
     path: String,
     text: String,
-    /// `line:column code message`.
+    /// `line:column code message`, and below it what the caret says and how to mend it.
     said: Vec<String>,
 }
 
@@ -82,20 +84,21 @@ fn say(case: &Case) -> Vec<String> {
         .iter()
         .any(spec::diagnostic::Diagnostic::is_error);
     assert_eq!(loaded.app.is_none(), errors, "{}", case.text);
+    let mut said = Vec::new();
     // True of nearly every case, and a test of its own below.
-    let said: Vec<_> = loaded
-        .diagnostics
-        .into_iter()
-        .filter(|d| d.code != "unreachable-model")
-        .collect();
-    lines(&said, &loaded.sources)
-        .into_iter()
-        .map(|line| match line.strip_prefix(&format!("{}:", case.path)) {
-            Some(line) => line.to_owned(),
+    let diagnostics = loaded.diagnostics;
+    for diagnostic in diagnostics.iter().filter(|d| d.code != "unreachable-model") {
+        for line in lines(std::slice::from_ref(diagnostic), &loaded.sources) {
             // About another file: never expected, and shown as such.
-            None => line,
-        })
-        .collect()
+            let line = line
+                .strip_prefix(&format!("{}:", case.path))
+                .unwrap_or(&line);
+            said.push(line.to_owned());
+        }
+        said.extend(diagnostic.label.iter().map(|label| format!("  ^ {label}")));
+        said.extend(diagnostic.help.iter().map(|help| format!("  help: {help}")));
+    }
+    said
 }
 
 #[test]
@@ -146,6 +149,7 @@ fn every_code_is_listed_and_met() {
     let mut met: BTreeSet<&str> = cases
         .iter()
         .flat_map(|case| &case.said)
+        .filter(|said| !said.starts_with(' '))
         .filter_map(|said| said.split(' ').nth(1))
         .collect();
     met.retain(|code| !code.starts_with("expr-"));

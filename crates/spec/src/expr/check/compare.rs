@@ -121,8 +121,13 @@ impl Checker<'_> {
             };
             return self.type_error(span, "true and false have no order", help);
         }
-        let (left, right) = self.meet(left, right)?;
-        self.may_compare(&left, &right, span)?;
+        // A literal has no way to become a list: what is said of the two says more.
+        let one_listed = matches!(left.ty, Type::List(_)) != matches!(right.ty, Type::List(_));
+        let (left, right) = match one_listed {
+            true => (left, right),
+            false => self.meet(left, right)?,
+        };
+        self.may_stand_beside(Some(op), &left, &right, span)?;
         Some(boolean(ExprKind::Compare {
             op,
             left: Box::new(left),
@@ -132,10 +137,36 @@ impl Checker<'_> {
 
     /// Whether the two may stand beside each other, here.
     pub(super) fn may_compare(&mut self, left: &Expr, right: &Expr, span: Span) -> Option<()> {
+        self.may_stand_beside(None, left, right, span)
+    }
+
+    fn may_stand_beside(
+        &mut self,
+        op: Option<Comparison>,
+        left: &Expr,
+        right: &Expr,
+        span: Span,
+    ) -> Option<()> {
         use Type::{Date, Decimal, Dyn, Float, Int, List, String, Timestamp, Uuid};
         let app = self.scope.app;
         if !comparable(&left.ty, &right.ty) {
+            let in_list = literals::as_written(left, app)
+                .zip(literals::as_written(right, app))
+                .map(|(left_is, right_is)| match &right.ty {
+                    List(_) => (left_is, right_is),
+                    _ => (right_is, left_is),
+                })
+                .and_then(|(item, list)| match op? {
+                    Comparison::Eq => Some(format!("write `{item} in {list}`")),
+                    Comparison::Ne => Some(format!("write `!({item} in {list})`")),
+                    _ => None,
+                });
             let help = match (&left.ty, &right.ty) {
+                (List(of), item) | (item, List(of))
+                    if comparable(item, of) && in_list.is_some() =>
+                {
+                    in_list.as_deref().unwrap_or_default()
+                }
                 (Date, Timestamp) | (Timestamp, Date) => {
                     "a day is not a moment: compare with `date(now)`"
                 }

@@ -4,7 +4,7 @@
 use super::Checker;
 use super::names::type_of;
 use crate::decimal::{Decimal, DecimalError};
-use crate::expr::tree::{AuthField, Type};
+use crate::expr::tree::{AuthField, Place, Type};
 use crate::expr::{Expr, ExprKind, Span};
 use crate::json;
 use crate::model::{App, FieldId};
@@ -118,6 +118,28 @@ pub(super) fn describe(expr: &Expr, app: &App) -> String {
     }
 }
 
+/// An expression as it would be written, where that is short: a field, something of the caller, a literal.
+pub(super) fn as_written(expr: &Expr, app: &App) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Field {
+            place: Place::This,
+            model,
+            field,
+        } => Some(app.model(*model).field(*field).name.clone()),
+        ExprKind::Auth(AuthField::Id) => Some("auth.id".to_owned()),
+        ExprKind::Auth(AuthField::Email) => Some("auth.email".to_owned()),
+        ExprKind::Auth(AuthField::Kind) => Some("auth.kind".to_owned()),
+        ExprKind::Auth(AuthField::Roles) => Some("auth.roles".to_owned()),
+        ExprKind::Literal(Value::Text(text))
+            if text.len() <= 100 && !text.contains(['\'', '\\']) =>
+        {
+            Some(format!("'{text}'"))
+        }
+        ExprKind::Literal(Value::Int(n)) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
 /// The list of these items: a literal where all of them are.
 pub(super) fn list_of(items: Vec<Expr>, of: Type, span: Span) -> Expr {
     let ty = Type::List(Box::new(of));
@@ -195,7 +217,10 @@ fn from_text(text: &str, target: &Target) -> Result<Value, String> {
         }),
         Type::Timestamp => time::parse_timestamp(text)
             .map(Value::Timestamp)
-            .map_err(|e| format!("`{text}` is no datetime: {e}")),
+            .map_err(|e| match time::completed(text) {
+                Some(whole) => format!("`{text}` is no datetime: write `{whole}`"),
+                None => format!("`{text}` is no datetime: {e}"),
+            }),
         Type::Date => time::parse_date(text)
             .map(Value::Date)
             .map_err(|e| format!("`{text}` is no date: {e}")),

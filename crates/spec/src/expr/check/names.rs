@@ -9,6 +9,19 @@ use crate::nearest::nearest;
 use crate::types::{FieldType, ItemType};
 use std::sync::Arc;
 
+/// What the caller is called elsewhere.
+const CALLERS: &[&str] = &[
+    "request",
+    "req",
+    "user",
+    "me",
+    "caller",
+    "current_user",
+    "currentUser",
+    "session",
+    "principal",
+];
+
 /// The type of a field's value in an expression.
 pub(super) fn type_of(ty: &FieldType) -> Type {
     match ty {
@@ -130,8 +143,14 @@ impl Checker<'_> {
         let fields = decl.fields.iter().map(|f| f.name.as_str());
         let inverses = decl.inverses.iter().map(|i| i.name.as_str());
         let own = ["auth", "now", "old"].into_iter();
+        let is_bare = place == Place::This;
         let help = match nearest(name, fields.chain(inverses).chain(own)) {
+            _ if is_bare && CALLERS.contains(&&**name) => {
+                "the caller is `auth`: write `auth.id`, `auth.email`, `auth.roles` or `auth.kind`"
+                    .to_owned()
+            }
             Some(near) => format!("did you mean `{near}`?"),
+            None if is_bare => format!("if the text is meant, it needs quotes: `'{name}'`"),
             None => String::new(),
         };
         let model = decl.full_name();
@@ -198,6 +217,10 @@ impl Checker<'_> {
             "kind" => (AuthField::Kind, Type::String),
             other => {
                 let help = match nearest(other, ["id", "email", "roles", "kind"]) {
+                    _ if other == "user" => {
+                        "`auth` is the user: write `auth.id`, `auth.email`, `auth.roles` or `auth.kind`"
+                            .to_owned()
+                    }
                     Some(near) => format!("did you mean `auth.{near}`?"),
                     None => {
                         "there are `auth.id`, `auth.email`, `auth.roles` and `auth.kind`".into()
