@@ -5,6 +5,8 @@ use crate::guard::{Guarded, Vital};
 use crate::options::Options;
 use crate::refusal;
 use crate::service::Service;
+use crate::untaken::Counted;
+use http_body_util::Full;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -57,11 +59,14 @@ pub async fn run<S: Service>(
         Sniffed::Nothing => return,
     };
     let io = Guarded::new(socket, Arc::clone(&vital), !is_http2);
-    let service = service_fn(|request| {
-        let (edge, vital) = (Arc::clone(&edge), Arc::clone(&vital));
-        async move { Ok::<_, Infallible>(edge.handle(request, peer, &vital).await) }
-    });
     if is_http2 {
+        let service = service_fn(|request| {
+            let (edge, vital) = (Arc::clone(&edge), Arc::clone(&vital));
+            async move {
+                let response = edge.handle(request, peer, &vital).await;
+                Ok::<_, Infallible>(response.map(|body| Counted::new(body, vital)))
+            }
+        });
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_header_list_size(head_buffer(edge.options()) as u32)
@@ -71,6 +76,10 @@ pub async fn run<S: Service>(
         let connection = pin!(connection);
         drive(connection, &vital, &edge, stage, |c| c.graceful_shutdown()).await;
     } else {
+        let service = service_fn(|request| {
+            let (edge, vital) = (Arc::clone(&edge), Arc::clone(&vital));
+            async move { Ok::<_, Infallible>(edge.handle(request, peer, &vital).await.map(Full::new)) }
+        });
         let mut connection = http1::Builder::new()
             .max_buf_size(head_buffer(edge.options()))
             .serve_connection(io, service);

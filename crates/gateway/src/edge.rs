@@ -16,7 +16,6 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use spec::{Code, Principal, PrincipalKind, Problem, Uuid};
 use std::any::Any;
@@ -86,11 +85,11 @@ impl<S: Service> Edge<S> {
         request: Request<Incoming>,
         peer: SocketAddr,
         vital: &Vital,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         let mut entry = Entry::begin(self, &parts, vital);
-        let answered = {
-            let crossing = self.cross(&parts, body, peer, &mut entry.principal, &entry.id);
+        let mut answered = {
+            let crossing = self.cross(&parts, body, peer, vital, &mut entry.principal, &entry.id);
             match caught(pin!(crossing)).await {
                 Ok(answered) => answered,
                 Err(panic) => {
@@ -99,6 +98,12 @@ impl<S: Service> Edge<S> {
                 }
             }
         };
+        if entry.is_too_much(&answered) {
+            answered = Answered {
+                route: answered.route,
+                ..problem::answered(untaken(self.options.untaken), entry.id.as_str(), NOWHERE)
+            };
+        }
         entry.finish(answered)
     }
 
@@ -108,11 +113,12 @@ impl<S: Service> Edge<S> {
         parts: &Parts,
         body: Incoming,
         peer: SocketAddr,
+        vital: &Vital,
         who: &mut (PrincipalKind, Option<Uuid>),
         id: &RequestId,
     ) -> Answered {
         let id = id.as_str();
-        if let Err(problem) = self.within_bounds(parts) {
+        if let Err(problem) = self.within_bounds(parts, vital) {
             return problem::answered(problem, id, NOWHERE);
         }
         let path = parts.uri.path();
@@ -158,7 +164,10 @@ impl<S: Service> Edge<S> {
         self.service.call(parts, body, &context).await
     }
 
-    fn within_bounds(&self, parts: &Parts) -> Result<(), Problem> {
+    fn within_bounds(&self, parts: &Parts, vital: &Vital) -> Result<(), Problem> {
+        if vital.untaken.bytes() > self.options.untaken {
+            return Err(untaken(self.options.untaken));
+        }
         let address = parts
             .uri
             .path_and_query()
@@ -219,6 +228,15 @@ fn bearer(headers: &HeaderMap) -> Option<Result<&str, Problem>> {
     }
 }
 
+/// The problem of a client that asks for more than it takes.
+fn untaken(most: usize) -> Problem {
+    Problem::new(
+        Code::Overloaded,
+        format!("A connection has {most} bytes of answers at most that are not taken yet."),
+    )
+    .retry_after(Duration::from_secs(1))
+}
+
 /// What is to be reported of one request, also when its client goes away and nothing of it is polled again.
 struct Entry<'r, S: Service> {
     edge: &'r Edge<S>,
@@ -245,8 +263,17 @@ impl<'r, S: Service> Entry<'r, S> {
         }
     }
 
+    /// Whether the answer is more than may lie ready for its client: many requests can come before the first answer
+    /// is there to be counted. Only of what can be asked again; a write is done and has to be told.
+    fn is_too_much(&self, answered: &Answered) -> bool {
+        let ready = self.vital.untaken.bytes();
+        ready > 0
+            && self.parts.method == Method::GET
+            && ready + answered.response.body().len() > self.edge.options.untaken
+    }
+
     /// The response as it goes out, reported.
-    fn finish(mut self, answered: Answered) -> Response<Full<Bytes>> {
+    fn finish(mut self, answered: Answered) -> Response<Bytes> {
         self.finished = true;
         let Answered {
             response,
@@ -273,7 +300,7 @@ impl<'r, S: Service> Entry<'r, S> {
         let status = head.status.as_u16();
         self.report(&route, Some(status), took, bytes, code, cause.as_deref());
         self.vital.request_ends(now);
-        Response::from_parts(head, Full::new(body))
+        Response::from_parts(head, body)
     }
 
     fn report(

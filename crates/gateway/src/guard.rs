@@ -5,6 +5,7 @@
 //! down what the connection is doing and until when it may, and one coarse timer per connection looks at it.
 
 use crate::request_id::X_REQUEST_ID;
+use crate::untaken::Untaken;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -41,6 +42,8 @@ pub struct Vital {
     write_until: AtomicU64,
     /// The status of hyper's own answer to a request that it cannot read; zero without one.
     refused: AtomicU16,
+    /// Answers that lie ready, in HTTP/2.
+    pub untaken: Untaken,
 }
 
 impl Vital {
@@ -56,6 +59,7 @@ impl Vital {
             read_until: AtomicU64::new(NEVER),
             write_until: AtomicU64::new(NEVER),
             refused: AtomicU16::new(0),
+            untaken: Untaken::default(),
         };
         // Who connects wants something: the first head has no idle time before it.
         vital
@@ -75,8 +79,22 @@ impl Vital {
     }
 
     pub fn is_overdue(&self, now: Instant) -> bool {
-        let now = now.saturating_duration_since(self.born).as_millis() as u64;
-        now > self.read_until.load(Relaxed) || now > self.write_until.load(Relaxed)
+        let at = self.after(now, Duration::ZERO);
+        let write_until = self.write_until.load(Relaxed);
+        if at > write_until || self.untaken.is_left(at, self.write_time) {
+            return true;
+        }
+        let read_until = self.read_until.load(Relaxed);
+        let takes = write_until != NEVER || self.untaken.bytes() > 0;
+        if takes && read_until != NEVER && self.phase.load(Relaxed) == IDLE {
+            // Who still takes an answer is not idle. A request that begins meanwhile has set another time.
+            let later = self.after(now, self.idle_time);
+            let _ = self
+                .read_until
+                .compare_exchange(read_until, later, Relaxed, Relaxed);
+            return false;
+        }
+        at > read_until
     }
 
     /// Whether there was never a request, nor a byte of one.

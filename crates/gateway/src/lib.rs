@@ -27,6 +27,7 @@ mod refusal;
 mod request_id;
 mod serve;
 mod service;
+mod untaken;
 mod workers;
 
 pub use access_log::AccessLog;

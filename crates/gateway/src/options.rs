@@ -23,6 +23,8 @@ pub struct Options {
     pub idle_time: Duration,
     /// How long a client may take no byte of its answer.
     pub write_time: Duration,
+    /// Bytes of answers at most that one connection of HTTP/2 leaves untaken; one answer may have more, alone.
+    pub untaken: usize,
     /// How long requests in flight may take when the server stops.
     pub drain: Duration,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             body_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(75),
             write_time: Duration::from_secs(30),
+            untaken: 32 * 1024 * 1024,
             drain: Duration::from_secs(10),
         }
     }

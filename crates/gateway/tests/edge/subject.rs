@@ -23,6 +23,9 @@ pub struct Echo {
     pub not_ready: AtomicBool,
 }
 
+/// Bytes of the answer at `/big`.
+pub const BIG: usize = 32 << 20;
+
 pub const USER: Uuid = Uuid::from_u128(7);
 
 impl Service for Echo {
@@ -63,7 +66,7 @@ impl Service for Echo {
             }
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
             "/stuck" => std::future::pending().await,
-            "/big" => return answered(Bytes::from(vec![b'x'; 32 << 20]), None, None),
+            "/big" => return answered(Bytes::from(vec![b'x'; BIG]), None, None),
             "/bare/400" => {
                 let mut answered = answered(Bytes::new(), None, None);
                 *answered.response.status_mut() = http::StatusCode::BAD_REQUEST;
