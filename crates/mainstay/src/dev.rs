@@ -56,7 +56,10 @@ pub async fn seed(
     names.dedup();
     let text = names.join("\n") + "\n";
     if text != seeded && !names.is_empty() {
-        std::fs::write(&marker, text).map_err(|error| ImportError::Io {
+        // With a secret from elsewhere and PostgreSQL, nothing else has made this folder.
+        let folder = folder.join(".mainstay");
+        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&marker, text));
+        written.map_err(|error| ImportError::Io {
             path: marker,
             error,
         })?;
