@@ -1,14 +1,28 @@
 //! What was found against what is wanted.
 
 use super::{
-    Ddl, Difference, DifferenceKind, FoundColumn, FoundTable, Introspected, Label, Part, Plan,
-    PlanStep,
+    ByHand, Ddl, Difference, DifferenceKind, FoundColumn, FoundTable, Introspected, Label, Part,
+    Plan, PlanStep,
 };
 use spec::ColumnType;
 use spec::schema::{Column, Schema, Table};
 use std::collections::BTreeSet;
 
 const NOT_YET: &str = "it cannot be migrated yet";
+
+/// The column of an open model's undeclared fields, as `plan` calls it.
+const EXTRA: &str = "_extra";
+
+/// What a person does where a plan cannot.
+fn way_out(table: &Table, change: ByHand<'_>, ddl: &dyn Ddl) -> String {
+    let sql = ddl.by_hand(table, change);
+    if sql.is_empty() {
+        return format!(
+            "{NOT_YET}: while you develop, remove the folder .mainstay to begin with empty tables"
+        );
+    }
+    format!("{NOT_YET}; run by hand: {};", sql.join("; "))
+}
 
 /// Compares, and plans what can be done. Planning against the outcome of a plan gives an empty one.
 pub fn plan(found: &Introspected, wanted: &Schema, ddl: &dyn Ddl) -> Plan {
@@ -117,7 +131,7 @@ fn bring_up(current: &FoundTable, table: &Table, ddl: &dyn Ddl, plan: &mut Plan)
             )),
         }
     }
-    extra_columns(current, table, plan);
+    extra_columns(current, table, ddl, plan);
     if current.key != table.key {
         plan.differences.push(difference(
             table,
@@ -140,8 +154,9 @@ fn mistyped(there: &FoundColumn, table: &Table, column: &Column, ddl: &dyn Ddl, 
     let physical = ddl.physical(table, column);
     if there.physical != physical {
         let detail = format!(
-            "the column is {} and should be {physical}; {NOT_YET}",
-            there.physical
+            "the column is {} and should be {physical}; {}",
+            there.physical,
+            way_out(table, ByHand::Retype(column), ddl)
         );
         plan.differences.push(difference(
             table,
@@ -152,9 +167,10 @@ fn mistyped(there: &FoundColumn, table: &Table, column: &Column, ddl: &dyn Ddl, 
         ));
     } else if let Some(recorded) = there.recorded.filter(|recorded| *recorded != column.ty) {
         let detail = format!(
-            "the column holds {} and should hold {}; {NOT_YET}",
+            "the column holds {} and should hold {}; {}",
             words(recorded),
-            words(column.ty)
+            words(column.ty),
+            way_out(table, ByHand::Retype(column), ddl)
         );
         plan.differences.push(difference(
             table,
@@ -165,27 +181,38 @@ fn mistyped(there: &FoundColumn, table: &Table, column: &Column, ddl: &dyn Ddl, 
         ));
     }
     if there.nullable != column.nullable && !table.key.contains(&column.name) {
-        let detail = if column.nullable {
-            "the column is required and should be optional"
+        let (detail, change) = if column.nullable {
+            (
+                "the column is required and should be optional",
+                ByHand::Optional(column),
+            )
         } else {
-            "the column is optional and should be required"
+            (
+                "the column is optional and should be required",
+                ByHand::Required(column),
+            )
         };
         plan.differences.push(difference(
             table,
             part(),
             DifferenceKind::Mistyped,
             true,
-            &format!("{detail}; {NOT_YET}"),
+            &format!("{detail}; {}", way_out(table, change, ddl)),
         ));
     }
 }
 
-fn extra_columns(current: &FoundTable, table: &Table, plan: &mut Plan) {
+fn extra_columns(current: &FoundTable, table: &Table, ddl: &dyn Ddl, plan: &mut Plan) {
     for column in &current.columns {
         if table.columns.iter().any(|one| one.name == column.name) {
             continue;
         }
-        let (blocking, detail) = if column.nullable {
+        let (blocking, detail) = if column.name == EXTRA {
+            (
+                !column.nullable,
+                "the model was open, and its undeclared fields are here: write open = true again to keep them",
+            )
+        } else if column.nullable {
             (false, "no field has this column")
         } else {
             (
@@ -198,7 +225,13 @@ fn extra_columns(current: &FoundTable, table: &Table, plan: &mut Plan) {
             Part::Column(column.name.clone()),
             DifferenceKind::Extra,
             blocking,
-            &format!("{detail}; {NOT_YET}"),
+            &format!(
+                "{detail}; {}",
+                match blocking {
+                    true => way_out(table, ByHand::Drop(&column.name), ddl),
+                    false => NOT_YET.to_owned(),
+                }
+            ),
         ));
     }
 }

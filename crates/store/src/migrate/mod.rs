@@ -80,7 +80,7 @@ pub struct Difference {
     pub kind: DifferenceKind,
     /// The app cannot run on this database until it is mended.
     pub blocking: bool,
-    /// One sentence for a person, ending in what to do.
+    /// For a person, ending in what to do.
     pub detail: String,
 }
 
@@ -206,8 +206,23 @@ pub struct FoundIndex {
     pub unique: bool,
 }
 
+/// What a plan does not do, and a person can.
+#[derive(Debug, Clone, Copy)]
+pub enum ByHand<'a> {
+    /// Let a column be null.
+    Optional(&'a Column),
+    /// Let a column be null no more.
+    Required(&'a Column),
+    /// Make of a column what it is wanted as.
+    Retype(&'a Column),
+    /// Drop a column with what it holds.
+    Drop(&'a str),
+}
+
 /// How one store spells what a plan consists of.
 pub trait Ddl {
+    /// The SQL that a person may run instead of a step; nothing where there is none that is short and safe.
+    fn by_hand(&self, table: &Table, change: ByHand<'_>) -> Vec<String>;
     /// The column's type as introspection prints it.
     fn physical(&self, table: &Table, column: &Column) -> String;
     /// Makes room for the namespace's tables; nothing on SQLite.

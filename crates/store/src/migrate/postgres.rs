@@ -4,7 +4,7 @@
 //! collation is. Indexes place nulls first, where both stores' ascending order has them; the closing `id` is
 //! never null and stands plain, as in the primary key, so that `order by …, id` is served by both.
 
-use super::Ddl;
+use super::{ByHand, Ddl};
 use spec::schema::{CHANGES, Column, ForeignKey, OWN, Table, TableIndex, TableName};
 use spec::{ColumnType, Dialect, Value};
 use std::fmt::Write;
@@ -49,6 +49,53 @@ pub fn nulls_first(columns: &[String], at: usize) -> bool {
 }
 
 impl Ddl for PostgresDdl {
+    fn by_hand(&self, table: &Table, change: ByHand<'_>) -> Vec<String> {
+        let name = table.name.sql(Dialect::Postgres);
+        let alter = |column: &str, what: &str| {
+            format!("ALTER TABLE {name} ALTER COLUMN {} {what}", quoted(column))
+        };
+        match change {
+            ByHand::Optional(column) => vec![alter(&column.name, "DROP NOT NULL")],
+            ByHand::Required(column) => {
+                let column = &column.name;
+                vec![
+                    format!(
+                        "UPDATE {name} SET {0} = … WHERE {0} IS NULL",
+                        quoted(column)
+                    ),
+                    alter(column, "SET NOT NULL"),
+                ]
+            }
+            // Keys are referred to, and some are assigned.
+            ByHand::Retype(column) if table.key.contains(&column.name) => Vec::new(),
+            ByHand::Retype(column) => {
+                let ty = physical(column.ty);
+                let value = match column.ty {
+                    ColumnType::Text => format!("{}::text", quoted(&column.name)),
+                    ColumnType::Decimal { scale } => {
+                        format!("round({}::numeric, {scale})", quoted(&column.name))
+                    }
+                    _ => format!("{}::{ty}", quoted(&column.name)),
+                };
+                vec![
+                    alter(&column.name, &format!("TYPE {ty} USING {value}")),
+                    // What values mean that PostgreSQL keeps alike, such as a decimal's scale, is written there.
+                    format!(
+                        "UPDATE {} SET type = {} WHERE namespace = {} AND table_name = {} AND column_name = {}",
+                        TableName::own("schema").sql(Dialect::Postgres),
+                        string(&super::record::type_name(column.ty)),
+                        string(&table.name.namespace),
+                        string(&table.name.name),
+                        string(&column.name)
+                    ),
+                ]
+            }
+            ByHand::Drop(column) => {
+                vec![format!("ALTER TABLE {name} DROP COLUMN {}", quoted(column))]
+            }
+        }
+    }
+
     fn physical(&self, table: &Table, column: &Column) -> String {
         let assigned = table.assigned_key && table.key.contains(&column.name);
         let suffix = if assigned { ASSIGNED } else { "" };
@@ -174,6 +221,10 @@ pub fn quoted(name: &str) -> String {
 fn names(columns: &[String]) -> String {
     let quoted: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     quoted.join(", ")
+}
+
+fn string(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A constant in DDL, which takes no parameters. `standard_conforming_strings` is on since 9.1.

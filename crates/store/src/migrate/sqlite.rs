@@ -4,7 +4,7 @@
 //! record through every index page. A column that was added with a value for existing rows keeps that value as
 //! its `DEFAULT` (SQLite has no way to drop it); defaults are ignored when comparing, and nothing relies on them.
 
-use super::Ddl;
+use super::{ByHand, Ddl};
 use spec::schema::{Column, ForeignKey, Table, TableIndex, TableName};
 use spec::{ColumnType, Dialect, Value};
 use std::fmt::Write;
@@ -29,6 +29,11 @@ pub fn index_name(table: &TableName, index: &str) -> String {
 }
 
 impl Ddl for SqliteDdl {
+    /// SQLite changes a column only by making its table anew.
+    fn by_hand(&self, _table: &Table, _change: ByHand<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
     fn physical(&self, _table: &Table, column: &Column) -> String {
         physical(column.ty).to_owned()
     }

@@ -108,6 +108,46 @@ async fn fields_indexes_and_references_are_added() {
     );
 }
 
+/// What a plan leaves to a person, it says as SQL that does it.
+#[tokio::test]
+async fn what_is_told_to_be_run_by_hand_is_enough() {
+    let shop = fixture().await;
+    shop.write(vec![create("a")]).await.unwrap();
+    let stranger = shop.stranger().await;
+    let mut wanted = shop_schema();
+    let products = &mut wanted.tables[0];
+    products.columns.retain(|column| column.name != "version");
+    for column in &mut products.columns {
+        match column.name.as_str() {
+            "price" => column.ty = ColumnType::Decimal { scale: 3 },
+            "name" => column.nullable = true,
+            "rating" => column.ty = ColumnType::Text,
+            "attributes" => {
+                column.ty = ColumnType::Text;
+                column.nullable = false;
+            }
+            _ => {}
+        }
+    }
+    let told = shop.store.migration(&wanted).await.unwrap();
+    let mut runs = 0;
+    for difference in told.blocking() {
+        let (_, sql) = difference
+            .detail
+            .split_once("run by hand: ")
+            .unwrap_or_else(|| panic!("{difference}"));
+        let sql = sql.replace('…', "'{}'");
+        stranger
+            .batch_execute(&sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        runs += 1;
+    }
+    assert!(runs >= 5, "{told:?}");
+    let left = shop.store.migration(&wanted).await.unwrap();
+    assert_eq!(left.blocking().count(), 0, "{left:?}");
+}
+
 #[tokio::test]
 async fn what_was_altered_by_hand_shows() {
     let shop = fixture().await;

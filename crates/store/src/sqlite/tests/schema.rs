@@ -215,9 +215,31 @@ async fn what_cannot_be_migrated_is_named_and_left_alone() {
         seen.remove(at.unwrap_or_else(|| panic!("{one:?} is not in {seen:?}")));
     }
     assert_eq!(seen, [], "and nothing else");
+    for one in plan
+        .blocking()
+        .filter(|one| one.kind != DifferenceKind::Missing && matches!(one.part, Part::Column(_)))
+    {
+        assert!(one.detail.contains("remove the folder .mainstay"), "{one}");
+    }
     assert_eq!(plan.steps, []);
     let applied = shop_.store.apply(&wanted, Allow::EVERYTHING).await.unwrap();
     assert_eq!(applied, Applied::Refused(plan));
+}
+
+#[tokio::test]
+async fn a_model_that_is_open_no_more_is_named_as_the_cause() {
+    let shop_ = fixture().await;
+    let mut open = shop();
+    table(&mut open, "categories").columns.push(Column {
+        backfill: Some(Value::Json("{}".into())),
+        ..column("_extra", ColumnType::Json, false)
+    });
+    shop_.store.apply(&open, Allow::EVERYTHING).await.unwrap();
+    let plan = shop_.store.migration(&shop()).await.unwrap();
+    let said: Vec<String> = plan.blocking().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("the model was open"), "{said:?}");
+    assert!(said[0].contains("open = true"), "{said:?}");
 }
 
 #[tokio::test]
