@@ -26,6 +26,8 @@ pub enum StartError {
     },
     /// The tables are not what the app needs.
     Tables(Plan),
+    /// In its own words: whoever starts a program reads what is in no log.
+    Store(StoreError),
     Problem(Problem),
     Accounts(auth::StartError),
     Address {
@@ -100,7 +102,7 @@ pub fn schema(app: &App) -> Schema {
 
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> StartError {
-        StartError::Problem(store::error::problem_of(error))
+        StartError::Store(error)
     }
 }
 
@@ -114,6 +116,7 @@ impl std::fmt::Display for StartError {
                     None => Ok(()),
                 }
             }
+            StartError::Store(error) => write!(f, "{error}"),
             StartError::Problem(problem) => write!(f, "{problem}"),
             StartError::Accounts(error) => write!(f, "{error}"),
             StartError::Address { listen, error } => {

@@ -366,6 +366,17 @@ fn migrations(on: On) {
     for arguments in [&["migrate", "plan"][..], MIGRATE] {
         with(arguments).expect(4, &["shop.tags.weight", "default", "optional"]);
     }
+
+    // What the records do not allow is said with what to do about them.
+    write_app(&folder, &optional);
+    with(&["import", "shop.tags", "tags.jsonl"]).expect(0, &["1 records imported"]);
+    let unique =
+        format!("{optional}\n[[models.tags.indexes]]\nfields = [\"name\"]\nunique = true\n");
+    write_app(&folder, &unique);
+    let same = "records of shop.tags have the same name; make them differ first";
+    with(&["migrate", "apply", "--allow-slow"]).expect(1, &["add unique index", same]);
+    let dev = ["dev", "--listen", "127.0.0.1:0", "--apply"];
+    run_with(&folder, &dev, &environment, "").expect(1, &[same]);
     runtime.block_on(place.remove());
 }
 
