@@ -6,6 +6,7 @@ use crate::options::Options;
 use crate::refusal;
 use crate::service::Service;
 use crate::untaken::Counted;
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -42,15 +44,15 @@ fn head_buffer(options: &Options) -> usize {
 
 /// Serves a connection to its end. What goes wrong on it is the client's to see.
 pub async fn run<S: Service>(
-    socket: TcpStream,
+    mut socket: TcpStream,
     peer: SocketAddr,
     edge: Arc<Edge<S>>,
     stage: watch::Receiver<Stage>,
 ) {
     let vital = Arc::new(Vital::new(edge.options()));
-    let is_http2 = match speaks_http2(&socket, &vital, stage.clone()).await {
-        Sniffed::Http1 => false,
-        Sniffed::Http2 => true,
+    let (is_http2, first) = match speaks_http2(&mut socket, &vital, stage.clone()).await {
+        Sniffed::Http1(first) => (false, first),
+        Sniffed::Http2(first) => (true, first),
         Sniffed::Slow => {
             let problem = refusal::slow(edge.options());
             let took = edge.options().head_time;
@@ -58,7 +60,7 @@ pub async fn run<S: Service>(
         }
         Sniffed::Nothing => return,
     };
-    let io = Guarded::new(socket, Arc::clone(&vital), !is_http2);
+    let io = Guarded::new(socket, first, Arc::clone(&vital), !is_http2);
     if is_http2 {
         let service = service_fn(|request| {
             let (edge, vital) = (Arc::clone(&edge), Arc::clone(&vital));
@@ -192,37 +194,60 @@ fn overdue(
     false
 }
 
-/// What the first bytes say.
+/// What the first bytes say, and those of them that had to be taken.
 enum Sniffed {
-    Http1,
-    Http2,
+    Http1(Bytes),
+    Http2(Bytes),
     /// Something began, and did not come so far that it can be told what.
     Slow,
     Nothing,
 }
 
-/// Looks at the first bytes without taking them.
+/// What begins with these bytes, as soon as they say.
+fn spoken(first: &[u8], taken: bool) -> Option<Sniffed> {
+    let kept = || {
+        if taken {
+            Bytes::copy_from_slice(first)
+        } else {
+            Bytes::new()
+        }
+    };
+    if !PREFACE.starts_with(first) {
+        Some(Sniffed::Http1(kept()))
+    } else if first.len() == PREFACE.len() {
+        Some(Sniffed::Http2(kept()))
+    } else {
+        None
+    }
+}
+
+/// Looks at the first bytes.
 async fn speaks_http2(
-    socket: &TcpStream,
+    socket: &mut TcpStream,
     vital: &Vital,
     mut stage: watch::Receiver<Stage>,
 ) -> Sniffed {
     let begun = AtomicBool::new(false);
     let sniff = async {
         let mut first = [0; PREFACE.len()];
+        let Ok(seen @ 1..) = socket.peek(&mut first).await else {
+            return Sniffed::Nothing;
+        };
+        if let Some(said) = spoken(&first[..seen], false) {
+            return said;
+        }
+        begun.store(true, Relaxed);
+        // A piece of the preface, or of POST, PUT, PATCH. Left in the socket it would keep it readable, and neither
+        // more bytes nor the end of them could be waited for.
+        let mut taken = 0;
         loop {
-            let Ok(seen @ 1..) = socket.peek(&mut first).await else {
+            let Ok(read @ 1..) = socket.read(&mut first[taken..]).await else {
                 return Sniffed::Nothing;
             };
-            if first[..seen] != PREFACE[..seen] {
-                return Sniffed::Http1;
+            taken += read;
+            if let Some(said) = spoken(&first[..taken], true) {
+                return said;
             }
-            if seen == PREFACE.len() {
-                return Sniffed::Http2;
-            }
-            begun.store(true, Relaxed);
-            // A piece of the preface, or of POST, PUT, PATCH: the socket stays readable, so it is not waited for.
-            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let bounded = async {

@@ -6,6 +6,7 @@
 
 use crate::request_id::X_REQUEST_ID;
 use crate::untaken::Untaken;
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -163,15 +164,18 @@ impl Vital {
 #[derive(Debug)]
 pub struct Guarded {
     socket: TokioIo<TcpStream>,
+    /// Bytes that were taken from the socket before, and come first.
+    first: Bytes,
     vital: Arc<Vital>,
     /// In HTTP/2 bytes also come that belong to no request.
     watch_heads: bool,
 }
 
 impl Guarded {
-    pub fn new(socket: TcpStream, vital: Arc<Vital>, watch_heads: bool) -> Guarded {
+    pub fn new(socket: TcpStream, first: Bytes, vital: Arc<Vital>, watch_heads: bool) -> Guarded {
         Guarded {
             socket: TokioIo::new(socket),
+            first,
             vital,
             watch_heads,
         }
@@ -207,9 +211,14 @@ impl Read for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        if self.first.is_empty() {
+            ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        } else {
+            let fits = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(fits));
+        }
         if self.watch_heads {
             self.vital.bytes_came();
         }

@@ -1,6 +1,7 @@
 //! Clients that send too much, too slowly, or nonsense.
 
-use crate::subject::{Subject, both, short};
+use crate::subject::{BIG, Subject, both, short};
+use gateway::{Options, Threads};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -71,6 +72,44 @@ fn an_answer_that_is_not_taken_is_not_kept() {
     // It was cut off: the rest is far less than was answered.
     let (text, closed) = client.until_closed();
     assert!(closed && text.len() < 32 << 20, "{}", text.len());
+}
+
+#[test]
+fn who_takes_an_answer_slowly_is_not_idle() {
+    let subject = Subject::start(short());
+    let mut client = subject.client();
+    client.silent_for(Duration::from_millis(1));
+    client.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    let begin = Instant::now();
+    // Longer than a connection may idle; each time a piece, within the time of writing.
+    for part in 1..8 {
+        std::thread::sleep(Duration::from_millis(100));
+        client.take(part * (2 << 20));
+    }
+    client.silent_for(Duration::from_secs(5));
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.body.len()), (200, BIG));
+    assert!(begin.elapsed() > Duration::from_millis(700));
+}
+
+#[test]
+fn who_goes_away_is_not_waited_for() {
+    for threads in [Threads::Shared, Threads::Own(2)] {
+        let subject = Subject::start(Options {
+            threads,
+            connections: 1,
+            head_time: Duration::from_secs(4),
+            ..short()
+        });
+        // Pieces of HTTP/2's preface, or of POST.
+        for start in ["", "P", "PR", "PRI", "G"] {
+            let begin = Instant::now();
+            subject.client().send(start);
+            assert_eq!(subject.client().get("/x", "").status, 200);
+            let took = begin.elapsed();
+            assert!(took < Duration::from_secs(1), "{start:?} held it {took:?}");
+        }
+    }
 }
 
 #[test]

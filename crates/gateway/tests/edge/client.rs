@@ -71,6 +71,11 @@ impl Client {
         self.socket.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
+    /// Takes from the socket until there are so many bytes, or no more have come.
+    pub fn take(&mut self, bytes: usize) {
+        while self.rest.len() < bytes && self.more().is_ok_and(|read| read > 0) {}
+    }
+
     fn more(&mut self) -> std::io::Result<usize> {
         let mut chunk = [0; 16 * 1024];
         let read = self.socket.read(&mut chunk)?;

@@ -3,6 +3,7 @@
 use crate::subject::{Subject, USER, both, short};
 use gateway::{Exposure, Options};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 #[test]
 fn a_request_is_answered_named_and_logged() {
@@ -72,6 +73,46 @@ fn a_body_comes_whole_however_it_is_cut() {
     // A GET's body is not waited for, nor taken for the next request.
     client.send("GET /c HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nGET ");
     assert_eq!(client.answer().body, "GET /c nobody 0");
+}
+
+#[test]
+fn a_request_comes_whole_however_it_is_cut() {
+    for options in both() {
+        let subject = Subject::start(options);
+        let request = "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+        for at in (1..6).chain([30, request.len() - 1]) {
+            let mut client = subject.client();
+            client.send(&request[..at]);
+            std::thread::sleep(Duration::from_millis(20));
+            client.send(&request[at..]);
+            assert_eq!(client.answer().body, "POST /a nobody 3", "cut at {at}");
+            assert_eq!(client.get("/b", "").body, "GET /b nobody 0", "cut at {at}");
+        }
+        // Every byte on its own, and nothing of what is sent together is lost.
+        let mut client = subject.client();
+        for byte in request.bytes() {
+            client.send([byte]);
+        }
+        client.send(request.repeat(2));
+        for _ in 0..3 {
+            assert_eq!(client.answer().body, "POST /a nobody 3");
+        }
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        for at in 1..6 {
+            let mut client = subject.client();
+            client.silent_for(Duration::from_millis(100));
+            client.send(&preface[..at]);
+            std::thread::sleep(Duration::from_millis(20));
+            client.send(&preface[at..]);
+            client.send(b"\0\0\0\x04\0\0\0\0\0");
+            let (frames, closed) = client.until_closed();
+            // Its settings, the frame of type 4, are what a server begins with.
+            assert!(
+                !closed && frames.as_bytes()[3] == 4,
+                "cut at {at}: {frames:?}"
+            );
+        }
+    }
 }
 
 #[test]
