@@ -20,8 +20,8 @@ use store::error::problem_of;
 pub(crate) struct Draft {
     pub record: Record,
     pub steps: Vec<Step>,
-    /// A check fails. What comes before it is a rule that follows relations: the steps only ask whether that
-    /// holds, and if it does, this is the answer.
+    /// A check fails. Where a rule that follows relations comes before it, the steps only ask whether that holds,
+    /// and if it does, this is the answer; without steps, it is the answer.
     pub invalid: Option<Problem>,
 }
 
@@ -50,10 +50,15 @@ impl Run<'_> {
         let unreadable = self.unreadable(&judge, &input.fields).await?;
         let start = Instant::now();
         let mut draft = judge.draft(&input, None, &unreadable)?;
-        if draft.invalid.is_none() {
-            draft.steps.extend(private);
-        }
         self.planned(start);
+        match draft.invalid {
+            Some(problem) if draft.steps.is_empty() => {
+                let values = draft.record.all();
+                return Err(self.with_dangling(&judge, &values, problem).await);
+            }
+            Some(_) => {}
+            None => draft.steps.extend(private),
+        }
         let start = Instant::now();
         let written = if draft.record.id().is_null() {
             self.write_drawing(model, draft.steps).await
@@ -67,7 +72,8 @@ impl Run<'_> {
             Err(error) => return Err(self.write_problem(&judge, &draft.record, error).await),
         };
         if let Some(problem) = draft.invalid {
-            return Err(problem);
+            let values = draft.record.all();
+            return Err(self.with_dangling(&judge, &values, problem).await);
         }
         if let Some(Value::Int(id)) = captured.first().and_then(|row| row.first()) {
             draft.record.set(spec::model::ID, Value::Int(*id));
@@ -162,14 +168,27 @@ impl Run<'_> {
                 .is_some_and(|id| *value == Value::Uuid(id))
                 && target.module_name == "auth"
                 && target.name == "users";
-            let by_key = target.module == model.module
-                && matches!(
-                    access::rule(target, Verb::Read, judge.caller()),
-                    Rule::Allow
-                );
-            !oneself && !by_key
+            !oneself && !told_by_key(judge, model, target)
         });
         self.not_readable(judge, asked).await
+    }
+
+    /// A failure with the references that only a foreign key would tell of, once the rest was mended: all are
+    /// named at once, and who makes no mistake is not held up for it. `values` are what would be written.
+    pub async fn with_dangling(
+        &mut self,
+        judge: &Judge,
+        values: &[(FieldId, Value)],
+        problem: Problem,
+    ) -> Problem {
+        let mut asked = judge.references(values);
+        asked.retain(|(_, to, _)| told_by_key(judge, judge.model(), self.app.model(*to)));
+        let Ok(fields) = self.not_readable(judge, asked).await else {
+            return problem;
+        };
+        let mut errors = problem.errors;
+        errors.extend(fields.into_iter().map(|field| judge.dangling(field)));
+        Problem::invalid(errors)
     }
 
     async fn not_readable(
@@ -218,13 +237,7 @@ impl Run<'_> {
             StoreError::Unique { columns, .. } => conflict(&columns),
             StoreError::ForeignKey { .. } => {
                 // The store says that a reference dangles, not always which.
-                let values: Vec<(FieldId, Value)> = judge
-                    .model()
-                    .fields
-                    .iter()
-                    .map(|f| (f.id, record.get(f.id).clone()))
-                    .collect();
-                let references = judge.references(&values);
+                let references = judge.references(&record.all());
                 match self.not_readable(judge, references).await {
                     Err(problem) => problem,
                     Ok(fields) if fields.is_empty() => problem_of(StoreError::Contended),
@@ -238,23 +251,36 @@ impl Run<'_> {
     }
 }
 
-/// One bit and no more: the same value exists. Not whose, not where.
+/// Whether a foreign key is all that a reference needs: inside the module, to what the caller may read in any case.
+fn told_by_key(judge: &Judge, model: &Model, target: &Model) -> bool {
+    let read = access::rule(target, Verb::Read, judge.caller());
+    target.module == model.module && matches!(read, Rule::Allow)
+}
+
+/// One bit and no more: the same value exists, or of several columns, the same values together. Not whose, not
+/// where.
 pub(crate) fn conflict(columns: &[String]) -> Problem {
+    let detail = match columns {
+        [column] => format!("A record with this {column} exists."),
+        several => format!("A record with the same {} exists.", together(several)),
+    };
     let errors = columns
         .iter()
-        .map(|column| {
-            FieldError::at(
-                column,
-                "duplicate",
-                format!("A record with this {column} exists."),
-            )
-        })
+        .map(|column| FieldError::at(column, "duplicate", &detail))
         .collect();
-    Problem::new(
-        Code::Conflict,
-        "A record with the same unique value exists.",
-    )
-    .with_errors(errors)
+    let detail = match columns {
+        [] | [_] => "A record with the same unique value exists.".to_owned(),
+        _ => detail,
+    };
+    Problem::new(Code::Conflict, detail).with_errors(errors)
+}
+
+/// `doctor, room and starts_at`.
+fn together(columns: &[String]) -> String {
+    match columns {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        columns => columns.concat(),
+    }
 }
 
 impl Judge {
@@ -303,16 +329,17 @@ impl Judge {
         let guard = all_of(guards);
         if !errors.is_empty() {
             let invalid = Problem::invalid(errors);
-            let Some(guard) = guard else {
-                return Err(invalid);
-            };
-            let step = self
-                .planner()
-                .allowed(model, None, &record.for_plan(), &guard, unreadable)
-                .map_err(unsupported(Code::Internal))?;
+            let mut steps = Vec::new();
+            if let Some(guard) = guard {
+                let asks = self
+                    .planner()
+                    .allowed(model, None, &record.for_plan(), &guard, unreadable)
+                    .map_err(unsupported(Code::Internal))?;
+                steps.push(asks);
+            }
             return Ok(Draft {
                 record,
-                steps: vec![step],
+                steps,
                 invalid: Some(invalid),
             });
         }
@@ -345,8 +372,13 @@ impl Judge {
         };
         for field in &model.fields {
             let given = input.get(field.id);
+            let system = self.principal.system;
+            let is_here = |e: &FieldError| e.pointer.strip_prefix('/') == Some(&field.name);
+            // One thing is said of a value: that none may be given, or to who may, what is wrong with it.
             let own = |errors: &mut Vec<FieldError>| {
-                if given.is_some() {
+                let wrong = errors.iter().any(is_here);
+                if given.is_some() && !(system && wrong) {
+                    errors.retain(|e| !is_here(e));
                     errors.push(FieldError::at(
                         &field.name,
                         "read_only",
@@ -354,12 +386,11 @@ impl Judge {
                     ));
                 }
             };
-            let system = self.principal.system;
             let value = if field.id == spec::model::ID {
                 match (key, given, model.key) {
                     (Some(key), None, _) => key.clone(),
                     (Some(key), Some(given), _) => {
-                        if key != given {
+                        if key != given && !errors.iter().any(is_here) {
                             let detail = "id differs from the one in the address.";
                             errors.push(FieldError::at("id", "read_only", detail));
                         }

@@ -135,6 +135,11 @@ impl Run<'_> {
         match judge.draft(&input, None, &[]) {
             Ok(draft) => {
                 out.values = values(judge, rule, &draft.record);
+                if let (Some(problem), []) = (draft.invalid, draft.steps.as_slice()) {
+                    out.allowed = Some(false);
+                    out.note = Some(problem.to_string());
+                    return Ok(());
+                }
                 out.allowed = Some(true);
                 if crate::judge::traverses(rule) {
                     out.note = Some(

@@ -44,6 +44,12 @@ impl Record {
         self.values[usize::from(field.0)] = value;
     }
 
+    /// Every field with its value.
+    pub fn all(&self) -> Vec<(FieldId, Value)> {
+        let fields = (0..).map(FieldId);
+        fields.zip(self.values.iter().cloned()).collect()
+    }
+
     pub fn id(&self) -> &Value {
         &self.values[0]
     }

@@ -39,12 +39,20 @@ impl Engine {
         let input = input::read(judge.model(), body, &app.settings.limits)?;
         let unreadable = run.unreadable(&judge, &input.fields).await?;
         let mut draft = judge.draft(&input, Some(&Value::Uuid(id)), &unreadable)?;
-        if draft.invalid.is_none() {
-            draft.steps.extend(private);
+        match draft.invalid {
+            Some(problem) if draft.steps.is_empty() => {
+                let given = draft.record.all();
+                return Err(run.with_dangling(&judge, &given, problem).await);
+            }
+            Some(_) => {}
+            None => draft.steps.extend(private),
         }
         match self.store().write(draft.steps, run.deadline).await {
             Ok(Written::Done(_)) => match draft.invalid {
-                Some(problem) => Err(problem),
+                Some(problem) => {
+                    let given = draft.record.all();
+                    Err(run.with_dangling(&judge, &given, problem).await)
+                }
                 None => {
                     run.show(&judge, &draft.record, &Select::default(), Outcome::Created)
                         .await

@@ -53,8 +53,10 @@ struct Turn {
 struct Turned {
     record: Record,
     outcome: Outcome,
-    /// A check fails, and the steps only ask a rule that comes before it (see [`crate::create::Draft`]).
+    /// A check fails, and the steps, if any, only ask a rule that comes before it (see [`crate::create::Draft`]).
     invalid: Option<Problem>,
+    /// What is written of the record, where that is asked for: where `invalid`.
+    given: Vec<(FieldId, Value)>,
 }
 
 impl Run<'_> {
@@ -173,12 +175,9 @@ impl Run<'_> {
             .await;
         self.stored(start);
         let turned = match attempt {
-            Ok(Changed::Stopped(result)) => result?,
+            Ok(Changed::Stopped(result)) => self.valid(&judge, result?).await?,
             Ok(Changed::Done(result, captured)) => {
-                let mut turned = result?;
-                if let Some(problem) = turned.invalid {
-                    return Err(problem);
-                }
+                let mut turned = self.valid(&judge, result?).await?;
                 if let (Outcome::Created, Some(Value::Int(id))) =
                     (turned.outcome, captured.first().and_then(|row| row.first()))
                 {
@@ -200,6 +199,13 @@ impl Run<'_> {
         };
         self.show(&judge, &turned.record, &asked.select, turned.outcome)
             .await
+    }
+
+    async fn valid(&mut self, judge: &Judge, mut turned: Turned) -> Result<Turned> {
+        match turned.invalid.take() {
+            None => Ok(turned),
+            Some(problem) => Err(self.with_dangling(judge, &turned.given, problem).await),
+        }
     }
 
     async fn change_problem(
@@ -305,26 +311,30 @@ impl Turn {
         judge.checks(&record, Some(&stored), &mut errors);
         if !errors.is_empty() {
             let invalid = Problem::invalid(errors);
+            let given = changed.iter().map(|id| (*id, record.get(*id).clone()));
+            let given = given.collect();
+            let mut steps = None;
             // What the stored record has to answer, it has answered.
-            let (_, Some(rule)) = guards else {
-                return Err(invalid);
-            };
-            let absent: Vec<FieldId> = self
-                .unreadable
-                .iter()
-                .copied()
-                .filter(|f| changed.contains(f))
-                .collect();
-            let step = judge
-                .planner()
-                .allowed(model, Some(version), &record.for_plan(), &rule, &absent)
-                .map_err(unsupported(Code::Internal))?;
+            if let (_, Some(rule)) = guards {
+                let absent: Vec<FieldId> = self
+                    .unreadable
+                    .iter()
+                    .copied()
+                    .filter(|f| changed.contains(f))
+                    .collect();
+                let asks = judge
+                    .planner()
+                    .allowed(model, Some(version), &record.for_plan(), &rule, &absent)
+                    .map_err(unsupported(Code::Internal))?;
+                steps = Some(vec![asks]);
+            }
             return Ok((
-                Some(vec![step]),
+                steps,
                 Turned {
                     record,
                     outcome: Outcome::Changed,
                     invalid: Some(invalid),
+                    given,
                 },
             ));
         }
@@ -335,6 +345,7 @@ impl Turn {
                     record: stored,
                     outcome: Outcome::Changed,
                     invalid: None,
+                    given: Vec::new(),
                 },
             ));
         }
@@ -369,6 +380,7 @@ impl Turn {
                 record,
                 outcome: Outcome::Changed,
                 invalid: None,
+                given: Vec::new(),
             },
         ))
     }
@@ -521,15 +533,19 @@ impl Turn {
             .judge
             .draft(&self.input, Some(&self.id), &self.unreadable)?;
         let mut steps = draft.steps;
+        let mut given = Vec::new();
         if draft.invalid.is_none() {
             steps.extend(self.private.iter().cloned());
+        } else {
+            given = draft.record.all();
         }
         Ok((
-            Some(steps),
+            (!steps.is_empty()).then_some(steps),
             Turned {
                 record: draft.record,
                 outcome: Outcome::Created,
                 invalid: draft.invalid,
+                given,
             },
         ))
     }
