@@ -17,6 +17,8 @@ use store::error::problem_of;
 pub struct Imported {
     /// The key; null where the store assigns it.
     pub id: Value,
+    /// The records of the same model that it refers to, which must come before it.
+    pub after: Vec<Value>,
     pub steps: Vec<Step>,
 }
 
@@ -37,8 +39,11 @@ impl Engine {
         if let Some(problem) = draft.invalid {
             return Err(problem);
         }
+        let mut references = judge.references(&draft.record.all());
+        references.retain(|(_, to, _)| *to == model);
         Ok(Imported {
             id: draft.record.id().clone(),
+            after: references.into_iter().map(|(.., id)| id).collect(),
             steps: draft.steps,
         })
     }

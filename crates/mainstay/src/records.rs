@@ -2,9 +2,11 @@
 
 use crate::backend::Backend;
 use auth::Auth;
+use engine::Imported;
 use spec::statement::Step;
-use spec::{App, ModelId, Problem, Uuid, Value};
-use std::collections::VecDeque;
+use spec::{App, ModelId, Problem, Value};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +21,9 @@ const AHEAD: usize = 4;
 /// Records whose places are remembered: more than the store can be behind, which has at most one batch in its
 /// hands while as many wait and one more is made.
 const SENT: usize = (AHEAD + 4) * BATCH;
+
+/// Lines that wait for one they refer to at most; with more, what they refer to is taken to be there.
+const WAITING: usize = 10_000;
 
 /// Bad lines that are shown; more are counted.
 const SHOWN: usize = 20;
@@ -149,6 +154,105 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// Hands what can go to the store, a batch at a time.
+    async fn pass_on(
+        &mut self,
+        order: &mut Order,
+        send: &tokio::sync::mpsc::Sender<Batch>,
+        progress: Progress<'_>,
+    ) {
+        for late in order.ready.drain(..) {
+            self.plan(late.line, late.steps);
+            if self.steps.len() < BATCH {
+                continue;
+            }
+            let steps = std::mem::take(&mut self.steps);
+            if send.send(Batch::Steps(steps)).await.is_err() {
+                self.stopped = true;
+                return;
+            }
+            progress(self.bytes, self.records);
+        }
+    }
+}
+
+/// Puts the lines of a file into an order in which none refers to a later one, where they do so to records of their
+/// own model: a reference must lead somewhere at once. Lines that do not, stay as they are.
+#[derive(Default)]
+struct Order {
+    /// What may go.
+    ready: Vec<Late>,
+    /// The keys of records that went, as hashes: of a long file, all of them are kept.
+    gone: HashSet<u64>,
+    /// Lines by a key that they wait for.
+    waiting: HashMap<u64, Vec<Late>>,
+    /// How many.
+    count: usize,
+    hasher: RandomState,
+}
+
+struct Late {
+    line: u64,
+    /// The key's hash; none where the store assigns it.
+    id: Option<u64>,
+    /// The keys that must have gone before.
+    after: Vec<u64>,
+    steps: Vec<Step>,
+}
+
+impl Late {
+    fn new(order: &Order, line: u64, record: Imported) -> Late {
+        let hash = |id: &Value| order.hasher.hash_one(id.key_text());
+        Late {
+            line,
+            id: Some(&record.id).filter(|id| !id.is_null()).map(hash),
+            after: record.after.iter().map(hash).collect(),
+            steps: record.steps,
+        }
+    }
+}
+
+impl Order {
+    fn come(&mut self, late: Late) {
+        let mut next = vec![late];
+        while let Some(mut late) = next.pop() {
+            // A record may refer to itself.
+            late.after
+                .retain(|key| Some(*key) != late.id && !self.gone.contains(key));
+            if let Some(key) = late.after.last() {
+                self.waiting.entry(*key).or_default().push(late);
+                self.count += 1;
+                continue;
+            }
+            if let Some(id) = late.id {
+                self.gone.insert(id);
+                let freed = self.waiting.remove(&id).unwrap_or_default();
+                self.count -= freed.len();
+                next.extend(freed.into_iter().rev());
+            }
+            self.ready.push(late);
+        }
+    }
+
+    /// What still waits refers to what is there already, or to nothing, and goes. Those that refer to each other
+    /// in a circle go as they came, and the store refuses the first.
+    fn finish(&mut self) {
+        let mut rest: Vec<Late> = self.waiting.drain().flat_map(|(_, late)| late).collect();
+        rest.sort_by_key(|late| late.line);
+        self.count = 0;
+        let own: HashSet<u64> = rest.iter().filter_map(|late| late.id).collect();
+        for mut late in rest {
+            late.after.retain(|key| own.contains(key));
+            self.come(late);
+        }
+        let mut circles: Vec<Late> = self.waiting.drain().flat_map(|(_, late)| late).collect();
+        circles.sort_by_key(|late| late.line);
+        self.count = 0;
+        self.ready.extend(circles);
+    }
+}
+
 async fn feed(
     backend: &Backend,
     auth: Option<&Auth>,
@@ -167,6 +271,7 @@ async fn feed(
     let limit = app.settings.limits.body;
     let users = app.model(file.model).full_name() == "auth.users";
     let (mut bad, mut more) = (Vec::new(), 0u64);
+    let mut order = Order::default();
     let mut line = Vec::new();
     for number in 1u64.. {
         line.clear();
@@ -181,7 +286,7 @@ async fn feed(
         if text.is_empty() {
             continue;
         }
-        let steps = if text.len() as u64 > limit {
+        let record = if text.len() as u64 > limit {
             Err(Problem::new(
                 spec::Code::BodyTooLarge,
                 format!("The line is longer than {limit} bytes."),
@@ -189,27 +294,31 @@ async fn feed(
         } else if let (true, Some(auth)) = (users, auth) {
             user(backend, auth, app, file.model, text).await
         } else {
-            backend
-                .engine
-                .import(app, file.model, text)
-                .map(|imported| imported.steps)
+            backend.engine.import(app, file.model, text)
         };
-        match steps {
-            Ok(steps) => state.plan(number, steps),
+        match record {
+            Ok(record) => {
+                order.come(Late::new(&order, number, record));
+                if order.count > WAITING {
+                    order.finish();
+                }
+            }
             Err(problem) if bad.len() < SHOWN => bad.push((number, problem)),
             Err(_) => more += 1,
         }
         // After the first bad line nothing will be written: the rest is only read for its mistakes.
-        if !bad.is_empty() {
-            state.steps.clear();
-        } else if state.steps.len() >= BATCH {
-            let steps = std::mem::take(&mut state.steps);
-            if send.send(Batch::Steps(steps)).await.is_err() {
-                state.stopped = true;
-                return Ok(());
-            }
-            progress(state.bytes, state.records);
+        if bad.is_empty() {
+            state.pass_on(&mut order, send, progress).await;
+        } else {
+            order = Order::default();
         }
+        if state.stopped {
+            return Ok(());
+        }
+    }
+    if bad.is_empty() {
+        order.finish();
+        state.pass_on(&mut order, send, progress).await;
     }
     progress(state.bytes, state.records);
     if bad.is_empty() {
@@ -230,29 +339,19 @@ async fn user(
     app: &Arc<App>,
     model: ModelId,
     line: &[u8],
-) -> Result<Vec<Step>, Problem> {
+) -> Result<Imported, Problem> {
     let malformed = |e: serde_json::Error| Problem::new(spec::Code::MalformedJson, e.to_string());
     let mut user: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(line).map_err(malformed)?;
     let password = user.remove("password");
     let roles = user.remove("roles");
     user.entry("verified").or_insert(true.into());
-    let id: Uuid = match user
-        .get("id")
-        .and_then(|id| id.as_str())
-        .and_then(|id| id.parse().ok())
-    {
-        Some(id) => id,
-        None => {
-            let id = spec::new_id();
-            user.insert("id".to_owned(), id.to_string().into());
-            id
-        }
-    };
     let body = serde_json::to_vec(&user).map_err(malformed)?;
-    let imported = backend.engine.import(app, model, &body)?;
-    debug_assert_eq!(imported.id, Value::Uuid(id));
-    let mut steps = imported.steps;
+    let mut imported = backend.engine.import(app, model, &body)?;
+    let Value::Uuid(id) = imported.id else {
+        return Err(Problem::internal("a user whose id is no UUID"));
+    };
+    let steps = &mut imported.steps;
     let wrong = |field: &str, detail: &str| {
         Problem::invalid(vec![spec::FieldError::at(field, "type", detail)])
     };
@@ -275,7 +374,7 @@ async fn user(
         }
         Some(_) => return Err(wrong("roles", "roles must be an array of strings.")),
     }
-    Ok(steps)
+    Ok(imported)
 }
 
 impl ImportError {
@@ -307,7 +406,7 @@ impl ImportError {
                     StoreError::Unique { columns, .. } => {
                         format!(
                             "a record with the same {} is there already",
-                            columns.join(", ")
+                            columns.join(" and ")
                         )
                     }
                     StoreError::ForeignKey { columns, .. } => {

@@ -450,6 +450,79 @@ fn an_import_is_all_or_nothing() {
 }
 
 #[test]
+fn an_import_says_one_thing_of_a_bad_id() {
+    let folder = app(APP);
+    let folder = folder.path();
+    run(folder, MIGRATE).expect(0, &[]);
+    for id in ["\"nope\"", "\"\"", "5", "null"] {
+        let what = match id {
+            "null" => "lines.jsonl:1: id is set by the server.",
+            _ => "lines.jsonl:1: id is not an id of this model.",
+        };
+        let tag = format!("{{\"name\":\"a\",\"id\":{id}}}\n");
+        import(folder, &tag).expect(1, &[what, "nothing was imported"]);
+        let user = format!("{{\"name\":\"a\",\"email\":\"a@example.com\",\"id\":{id}}}\n");
+        std::fs::write(folder.join("lines.jsonl"), user).expect("a file");
+        let users = run(folder, &["import", "auth.users", "lines.jsonl"]);
+        users.expect(1, &[what, "nothing was imported"]);
+    }
+}
+
+fn imports_in_any_order(on: On) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let place = runtime.block_on(Place::new(on));
+    let folder = place.path().join("app");
+    write_app(&folder, APP);
+    let with =
+        |arguments: &[&str]| run_with(&folder, arguments, &[("DATABASE_URL", &place.url)], "");
+    with(MIGRATE).expect(0, &[]);
+    let key = |n: u32| format!("01900000-0000-7000-8000-{n:012}");
+    let line = |n: u32, of: u32| {
+        let (id, of) = (key(n), key(of));
+        format!("{{\"name\":\"t\",\"id\":\"{id}\",\"of\":\"{of}\"}}\n")
+    };
+    let import = |lines: &[String]| {
+        std::fs::write(folder.join("tags.jsonl"), lines.concat()).expect("a file");
+        with(&["import", "shop.tags", "tags.jsonl"])
+    };
+    // Each refers to the line behind it, and the last to itself; more than one batch of them.
+    let mut lines: Vec<String> = (1..=1200).map(|n| line(n, n + 1)).collect();
+    lines.push(line(1201, 1201));
+    import(&lines).expect(0, &["1201 records imported"]);
+    // What they refer to is there since before, or comes with them, whichever way round.
+    let lines = [
+        line(2001, 2002),
+        line(2003, 2001),
+        line(2002, 7),
+        line(2004, 8),
+    ];
+    import(&lines).expect(0, &["4 records imported"]);
+    // Nowhere, and the line that says so.
+    let lines = [line(3001, 3002), line(3002, 1), line(3003, 9999)];
+    import(&lines).expect(1, &["tags.jsonl:3: ", "not there", "nothing was imported"]);
+    let lines = [line(3001, 3002), line(3002, 3001), line(3003, 1)];
+    import(&lines).expect(1, &["tags.jsonl:1: ", "nothing was imported"]);
+    runtime.block_on(place.remove());
+}
+
+mod an_import_takes_lines_in_any_order {
+    use super::*;
+
+    #[test]
+    fn sqlite() {
+        imports_in_any_order(On::Sqlite);
+    }
+
+    #[test]
+    fn postgres() {
+        imports_in_any_order(On::Postgres);
+    }
+}
+
+#[test]
 fn administrators_and_roles() {
     let folder = app(APP);
     let folder = folder.path();
