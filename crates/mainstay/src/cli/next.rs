@@ -27,6 +27,7 @@ pub fn failure(error: StartError, folder: &Path, database: Option<&str>) -> Fail
     match error {
         StartError::Tables(plan) => tables(&plan, folder, database),
         error @ (StartError::Database { .. }
+        | StartError::Store(_)
         | StartError::Problem(_)
         | StartError::Accounts(_)
         | StartError::Address { .. }
@@ -37,7 +38,6 @@ pub fn failure(error: StartError, folder: &Path, database: Option<&str>) -> Fail
 /// The database is not what the app needs. `database` is what `--database` said.
 pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
     let mut out = String::from("the database is not what the app needs:\n");
-        | StartError::Store(_)
     for step in &plan.steps {
         out.push_str(&format!("  missing: {}\n", step.summary));
     }
