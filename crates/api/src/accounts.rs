@@ -2,7 +2,7 @@
 
 use crate::answered::{Answered, Context};
 use crate::problem::Refusal;
-use crate::rest::{decode, media, query};
+use crate::rest::{decode, media, precondition, query};
 use auth::{Auth, SignedIn};
 use bytes::Bytes;
 use engine::Stages;
@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use spec::{Code, Problem, Uuid};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What an address under `/api/auth/` names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub enum Endpoint<'p> {
     Logout,
     Me,
     Password,
+    /// `users/{id}/roles`, still encoded.
+    Roles {
+        user: &'p str,
+    },
     /// `users/{id}/roles/{role}`, both still encoded.
     Role {
         user: &'p str,
@@ -38,11 +43,15 @@ pub fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         "me" => Endpoint::Me,
         "password" => Endpoint::Password,
         _ => {
-            let (user, role) = rest.strip_prefix("users/")?.split_once("/roles/")?;
-            if user.contains('/') || role.contains('/') || user.is_empty() || role.is_empty() {
-                return None;
+            let mut parts = rest.strip_prefix("users/")?.split('/');
+            let user = parts.next().filter(|user| !user.is_empty())?;
+            match (parts.next(), parts.next(), parts.next()) {
+                (Some("roles"), None, None) => Endpoint::Roles { user },
+                (Some("roles"), Some(role), None) if !role.is_empty() => {
+                    Endpoint::Role { user, role }
+                }
+                _ => return None,
             }
-            Endpoint::Role { user, role }
         }
     })
 }
@@ -57,7 +66,7 @@ impl Endpoint<'_> {
 
     fn allow(self) -> &'static str {
         match self {
-            Endpoint::Me => "GET, HEAD, OPTIONS",
+            Endpoint::Me | Endpoint::Roles { .. } => "GET, HEAD, OPTIONS",
             Endpoint::Role { .. } => "PUT, DELETE, OPTIONS",
             _ => "POST, OPTIONS",
         }
@@ -65,7 +74,7 @@ impl Endpoint<'_> {
 
     fn takes(self, method: &Method) -> bool {
         match self {
-            Endpoint::Me => matches!(*method, Method::GET | Method::HEAD),
+            Endpoint::Me | Endpoint::Roles { .. } => matches!(*method, Method::GET | Method::HEAD),
             Endpoint::Role { .. } => matches!(*method, Method::PUT | Method::DELETE),
             _ => *method == Method::POST,
         }
@@ -86,6 +95,7 @@ impl Endpoint<'_> {
             Endpoint::Logout => "auth.logout",
             Endpoint::Me => "auth.me",
             Endpoint::Password => "auth.password",
+            Endpoint::Roles { .. } => "auth.roles",
             Endpoint::Role { .. } => "auth.role",
         }
     }
@@ -130,6 +140,7 @@ async fn respond(
         return Err(Refusal::from(Problem::new(Code::MethodNotAllowed, detail)).with(ALLOW, allow));
     }
     media::acceptable(&parts.headers)?;
+    precondition::no_idempotency_key(&parts.method, &parts.headers)?;
     query::parse_nothing(parts.uri.query())?;
     if endpoint.has_body() {
         media::json(&parts.headers, &body)?;
@@ -147,6 +158,10 @@ async fn respond(
         Endpoint::Password => {
             auth.change_password(context.principal, &body).await?;
             nothing()
+        }
+        Endpoint::Roles { user } => {
+            let roles = auth.roles_as(context.principal, user_id(user)?).await?;
+            json(StatusCode::OK, role_list(&roles))
         }
         Endpoint::Role { user, role } => {
             let (user, role) = (user_id(user)?, decode::segment(role)?);
@@ -166,6 +181,18 @@ fn user_id(text: &str) -> Result<Uuid, Problem> {
         .filter(|text| text.len() == 36)
         .and_then(|text| Uuid::try_parse(text).ok())
         .ok_or_else(|| Problem::new(Code::BadId, "The id of a user is a UUID."))
+}
+
+fn role_list(roles: &[Arc<str>]) -> Bytes {
+    let mut out = Vec::from(*b"{\"roles\":[");
+    for (at, role) in roles.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        spec::json::write_string(&mut out, role);
+    }
+    out.extend_from_slice(b"]}");
+    out.into()
 }
 
 fn tokens(status: StatusCode, signed_in: &SignedIn) -> Response<Bytes> {

@@ -40,7 +40,7 @@ impl Api {
             // and moves it in with each request.
             return Box::pin(accounts::answer(auth, endpoint, parts, body, context)).await;
         }
-        rest::answer(&self.engine, parts, body, context).await
+        rest::answer(&self.engine, self.auth.as_deref(), parts, body, context).await
     }
 
     /// Whether a request to this path says nothing by its access token, so that a stale one does no harm:

@@ -26,7 +26,7 @@ pub struct UserAccount {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserRecord {
     pub account: UserAccount,
-    /// The record as the user themself sees it.
+    /// The record as the user themself sees it, and their roles.
     pub json: Bytes,
 }
 
@@ -49,6 +49,6 @@ pub trait UserDoor: Send + Sync + 'static {
 
     fn user(&self, id: Uuid) -> Answer<'_, Option<UserAccount>>;
 
-    /// The record as `principal` sees it.
+    /// The record as `principal`, whose own it is, sees it, with their roles as `roles`.
     fn user_json<'a>(&'a self, id: Uuid, principal: &'a Principal) -> Answer<'a, Bytes>;
 }

@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `register`, `login`, `refresh`, `password_change` | one operation each |
+//! | `register`, `login`, `refresh`, `password_change`, `new_user` | one operation each |
 //! | `session` | what a token's session allows at this moment |
 //! | `roles` | who is what |
 //! | `access_token`, `refresh_token`, `keys` | what goes over the wire, and what vouches for it |
@@ -24,6 +24,7 @@ mod door;
 mod fault;
 mod keys;
 mod login;
+mod new_user;
 mod password_change;
 mod passwords;
 mod refresh;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use auth::{Auth, StartError};
 pub use door::{Answer, UserAccount, UserDoor, UserRecord};
+pub use new_user::NewUser;
 pub use roles::last_administrator;
 pub use signed_in::SignedIn;
 pub use tables::tables;

@@ -17,6 +17,18 @@ impl Auth {
         self.roles(user).await
     }
 
+    /// The same for whoever may know: the user themself and administrators. To others there is nobody.
+    pub async fn roles_as(&self, principal: &Principal, user: Uuid) -> Result<Vec<Arc<str>>> {
+        if principal.is_anonymous() {
+            return Err(unauthenticated());
+        }
+        let oneself = principal.id == Some(user);
+        if !oneself && !principal.above_rules() || self.door.user(user).await?.is_none() {
+            return Err(Problem::not_found());
+        }
+        self.roles(user).await
+    }
+
     /// Gives a role. Giving it twice is no error. The caller has made sure that it may.
     pub async fn grant_role(&self, user: Uuid, role: &str) -> Result<()> {
         self.grant(user, role, None).await

@@ -16,6 +16,15 @@ use std::time::Instant;
 use store::StoreError;
 use store::error::problem_of;
 
+/// What another room saw to before a record of its kind is created.
+#[derive(Debug, Default)]
+pub struct Beforehand {
+    /// The record's id, so that private rows can name it.
+    pub key: Option<Value>,
+    /// What is wrong with what it took out of the body.
+    pub wrong: Vec<FieldError>,
+}
+
 /// A record that may be created, and the steps that do it.
 pub(crate) struct Draft {
     pub record: Record,
@@ -37,7 +46,13 @@ impl Run<'_> {
         }
     }
 
-    pub async fn create(&mut self, create: Create, private: Vec<Step>) -> Result<Answer> {
+    /// `beforehand`: what was seen to before the engine was asked.
+    pub async fn create(
+        &mut self,
+        create: Create,
+        beforehand: Beforehand,
+        private: Vec<Step>,
+    ) -> Result<Answer> {
         let start = Instant::now();
         let judge = self.judge(create.model);
         let model = judge.model();
@@ -45,11 +60,12 @@ impl Run<'_> {
             // A select that cannot be answered is refused before anything is written.
             self.resolver().want(model, &create.select)?;
         }
-        let input = input::read(model, &create.body, &self.app.settings.limits)?;
+        let mut input = input::read(model, &create.body, &self.app.settings.limits)?;
+        input.errors.extend(beforehand.wrong);
         self.planned(start);
         let unreadable = self.unreadable(&judge, &input.fields).await?;
         let start = Instant::now();
-        let mut draft = judge.draft(&input, None, &unreadable)?;
+        let mut draft = judge.draft(&input, beforehand.key.as_ref(), &unreadable)?;
         self.planned(start);
         match draft.invalid {
             Some(problem) if draft.steps.is_empty() => {

@@ -1,12 +1,14 @@
 //! The engine and its one function.
 
 use crate::answer::{Answer, Executed, Stages};
+use crate::create::Beforehand;
 use crate::cursor::Cursors;
 use arc_swap::ArcSwap;
 use plan::Caller;
-use plan::operation::Operation;
+use plan::operation::{Create, Operation};
 use plan::read::Planner;
 use plan::resolve::Resolver;
+use spec::problem::Result;
 use spec::statement::Step;
 use spec::{App, Code, Model, Principal, Problem, Value};
 use std::sync::{Arc, OnceLock};
@@ -123,7 +125,9 @@ impl Engine {
             Operation::List(list) => run.list(list).await,
             Operation::One(one) => run.one(one).await,
             // Boxed, so that a read's future has no room for theirs: it is moved with every request.
-            Operation::Create(create) => Box::pin(run.create(create, private)).await,
+            Operation::Create(create) => {
+                Box::pin(run.create(create, Beforehand::default(), private)).await
+            }
             Operation::Update(update) => Box::pin(run.update(update, private)).await,
             Operation::Replace(replace) => Box::pin(run.replace(replace, private)).await,
             Operation::Delete(delete) => Box::pin(run.delete(delete, private)).await,
@@ -134,13 +138,7 @@ impl Engine {
         {
             *problem = missed;
         }
-        // A store knows of a deadline, not which setting it comes from.
-        if let Err(problem) = &mut result
-            && problem.code == Code::QueryTimeout
-        {
-            let time = app.settings.limits.query_time.as_millis() as u64;
-            problem.limit = Some(("limits.query_time", time));
-        }
+        name_limit(app, &mut result);
         if let (Ok(_), Some((companion, model, id))) = (&result, touched) {
             companion.written(model, &id);
         }
@@ -148,6 +146,41 @@ impl Engine {
             result,
             stages: run.stages,
         }
+    }
+
+    /// Creates a record of which another room keeps private rows.
+    pub async fn create_with(
+        &self,
+        app: &Arc<App>,
+        principal: &Principal,
+        create: Create,
+        beforehand: Beforehand,
+        private: Vec<Step>,
+    ) -> Executed {
+        let mut run = Run {
+            engine: self,
+            app,
+            principal,
+            now: spec::time::now_micros(),
+            deadline: Instant::now() + app.settings.limits.query_time,
+            stages: Stages::default(),
+        };
+        let mut result = run.create(create, beforehand, private).await;
+        name_limit(app, &mut result);
+        Executed {
+            result,
+            stages: run.stages,
+        }
+    }
+}
+
+/// A store knows of a deadline, not which setting it comes from.
+fn name_limit(app: &App, result: &mut Result<Answer>) {
+    if let Err(problem) = result
+        && problem.code == Code::QueryTimeout
+    {
+        let time = app.settings.limits.query_time.as_millis() as u64;
+        problem.limit = Some(("limits.query_time", time));
     }
 }
 

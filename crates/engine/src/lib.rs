@@ -31,6 +31,7 @@ mod update;
 pub use plan::operation;
 
 pub use answer::{Answer, Executed, Outcome, Stages};
+pub use create::Beforehand;
 pub use execute::{Beside, Companion, Engine};
 pub use explain::{About, Evaluated, Explanation, evaluate, value_text};
 pub use import::Imported;

@@ -94,6 +94,7 @@ impl UserDoor for Users {
                 // An app may keep its users from reading themselves; then there is the id to show, no more.
                 Answer::Page { .. } | Answer::Done { .. } => bare(id),
             };
+            let json = with_roles(&json, &[]);
             Ok(UserRecord { account, json })
         })
     }
@@ -118,12 +119,13 @@ impl UserDoor for Users {
                 .engine
                 .execute_on(&app, principal, Operation::One(one), Vec::new())
                 .await;
-            match done.result {
-                Ok(Answer::Record { body, .. }) => Ok(Bytes::from(body)),
-                Ok(_) => Ok(bare(id)),
-                Err(problem) if problem.code == Code::NotFound => Ok(bare(id)),
-                Err(problem) => Err(problem),
-            }
+            let json = match done.result {
+                Ok(Answer::Record { body, .. }) => Bytes::from(body),
+                Ok(_) => bare(id),
+                Err(problem) if problem.code == Code::NotFound => bare(id),
+                Err(problem) => return Err(problem),
+            };
+            Ok(with_roles(&json, &principal.roles))
         })
     }
 }
@@ -136,6 +138,25 @@ fn suspends(body: &[u8]) -> bool {
 
 fn bare(id: Uuid) -> Bytes {
     Bytes::from(format!("{{\"id\":\"{}\"}}", id.hyphenated()))
+}
+
+/// A user's record with their roles in it: a name that the loader keeps free.
+fn with_roles(record: &[u8], roles: &[Arc<str>]) -> Bytes {
+    let mut roles: Vec<&str> = roles.iter().map(|role| &**role).collect();
+    roles.sort_unstable();
+    let mut out = record.strip_suffix(b"}").unwrap_or(record).to_vec();
+    if !out.ends_with(b"{") {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"roles\":[");
+    for (at, role) in roles.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        spec::json::write_string(&mut out, role);
+    }
+    out.extend_from_slice(b"]}");
+    out.into()
 }
 
 /// What accounts keep beside `auth.users`: a deleted user's password, sessions and roles go with them, a changed

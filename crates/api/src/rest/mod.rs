@@ -11,21 +11,22 @@
 pub(crate) mod decode;
 mod expand;
 pub(crate) mod media;
-mod precondition;
+pub(crate) mod precondition;
 pub mod query;
 mod reply;
 mod route;
 
 use crate::answered::{Answered, Context};
 use crate::problem::Refusal;
+use auth::Auth;
 use bytes::Bytes;
 use engine::operation::{Create, Delete, One, Operation, Replace, Update};
-use engine::{Engine, Stages};
+use engine::{Beforehand, Engine, Executed, Stages};
 use http::Method;
 use http::header::ALLOW;
 use http::request::Parts;
 use route::{Route, Target};
-use spec::{App, Code, Problem};
+use spec::{App, Code, Model, Principal, Problem, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ type Result<T> = std::result::Result<T, Refusal>;
 /// Answers one request.
 pub async fn answer(
     engine: &Engine,
+    auth: Option<&Auth>,
     parts: &Parts,
     body: Bytes,
     context: &Context<'_>,
@@ -53,6 +55,7 @@ pub async fn answer(
     let mut label = Cow::Borrowed("unknown");
     let done = respond(
         engine,
+        auth,
         &app,
         &route,
         parts,
@@ -79,6 +82,7 @@ pub async fn answer(
 )]
 async fn respond(
     engine: &Engine,
+    auth: Option<&Auth>,
     app: &Arc<App>,
     route: &Route<'_>,
     parts: &Parts,
@@ -102,14 +106,52 @@ async fn respond(
     };
     *label = Cow::Owned(route.label(verb));
     media::acceptable(&parts.headers)?;
+    precondition::no_idempotency_key(&parts.method, &parts.headers)?;
     let operation = read(app, route, parts, body)?;
     let conditions = precondition::Conditions::of_read(&operation, &parts.headers)?;
-    let executed = engine
-        .execute_on(app, context.principal, operation, Vec::new())
-        .await;
+    let executed = match (operation, auth) {
+        (Operation::Create(create), Some(auth)) if is_users(route.model) => {
+            // Boxed, as whatever is on the path of few requests.
+            Box::pin(create_user(engine, auth, app, context.principal, create)).await?
+        }
+        (operation, _) => {
+            engine
+                .execute_on(app, context.principal, operation, Vec::new())
+                .await
+        }
+    };
     *stages = executed.stages;
     let answer = executed.result?;
     reply::reply(route.model, answer, &conditions).map_err(Refusal::from)
+}
+
+fn is_users(model: &Model) -> bool {
+    model.module_name == "auth" && model.name == "users"
+}
+
+/// Creates a user, with their password where an administrator gives one.
+async fn create_user(
+    engine: &Engine,
+    auth: &Auth,
+    app: &Arc<App>,
+    principal: &Principal,
+    create: Create,
+) -> Result<Executed> {
+    let Some(new) = auth.new_user(principal, &create.body).await? else {
+        let create = Operation::Create(create);
+        return Ok(engine.execute_on(app, principal, create, Vec::new()).await);
+    };
+    let create = Create {
+        body: new.record,
+        ..create
+    };
+    let beforehand = Beforehand {
+        key: Some(Value::Uuid(new.id)),
+        wrong: new.wrong,
+    };
+    Ok(engine
+        .create_with(app, principal, create, beforehand, new.private)
+        .await)
 }
 
 /// The operation that a request asks for.

@@ -1,13 +1,14 @@
-//! Administrators and global roles.
+//! Administrators, global roles and passwords.
 
 use super::Admin;
 use super::app::{self, Opened};
 use super::print::{self, Failure};
+use super::typed::{self, Password};
 use crate::users::Users;
 use auth::{Auth, UserAccount, UserDoor};
-use spec::Uuid;
+use engine::operation::{Operation, Select, Update};
 use spec::principal::ADMIN_ROLE;
-use std::io::Read;
+use spec::{Principal, Uuid};
 use std::path::Path;
 use std::sync::Arc;
 use store::Batch;
@@ -30,15 +31,31 @@ pub async fn admin(folder: &Path, database: Option<String>, what: Admin) -> Resu
             email,
             password_stdin,
         } => match find(&email).await? {
-            Some(user) => {
-                auth.grant_role(user.id, ADMIN_ROLE).await?;
-                print::line(format!(
-                    "{} {email} is an administrator now",
-                    print::good("✓")
-                ));
-            }
+            Some(user) => promote(&opened, &auth, &user, &email, password_stdin).await?,
             None => create(&opened, &auth, &email, password_stdin).await?,
         },
+        Admin::Password {
+            email,
+            password_stdin,
+        } => {
+            let user = must_find(&email).await?;
+            let password = match password_stdin {
+                true => typed::from_stdin()?,
+                false => typed::asked(&email).await?,
+            };
+            auth.set_password(user.id, &password).await?;
+            print::line(format!(
+                "{} {email} has a new password, and their sessions are ended",
+                print::good("✓")
+            ));
+            if user.suspended {
+                print::warning(&format!(
+                    "{email} is suspended and cannot sign in; an administrator lifts that with \
+                     PATCH /api/auth/users/{} {{\"suspended\":false}}",
+                    user.id
+                ));
+            }
+        }
         Admin::Grant { email, role } => {
             auth.grant_role(must_find(&email).await?.id, &role).await?;
             print::line(format!("{} {email} has the role {role}", print::good("✓")));
@@ -55,16 +72,54 @@ pub async fn admin(folder: &Path, database: Option<String>, what: Admin) -> Resu
     Ok(())
 }
 
+/// Makes an administrator of a user who is there: one who can sign in, or the word would be empty.
+async fn promote(
+    opened: &Opened,
+    auth: &Auth,
+    user: &UserAccount,
+    email: &str,
+    stdin: bool,
+) -> Result<(), Failure> {
+    if stdin {
+        let password = typed::from_stdin()?;
+        auth.set_password(user.id, &password).await?;
+    }
+    if user.suspended {
+        lift_suspension(opened, user.id).await?;
+    }
+    auth.grant_role(user.id, ADMIN_ROLE).await?;
+    print::line(format!(
+        "{} {email} is an administrator now",
+        print::good("✓")
+    ));
+    if user.suspended {
+        print::line("  They were suspended; that is lifted.");
+    }
+    if stdin {
+        print::line("  They have the new password, and their sessions are ended.");
+    }
+    Ok(())
+}
+
+async fn lift_suspension(opened: &Opened, user: Uuid) -> Result<(), Failure> {
+    let update = Operation::Update(Update {
+        model: opened.model("auth.users")?.id,
+        id: user.to_string(),
+        body: bytes::Bytes::from_static(b"{\"suspended\":false}"),
+        if_match: None,
+        select: Select::default(),
+    });
+    let engine = &opened.backend.engine;
+    let done = engine.execute(&Principal::system(), update).await;
+    done.result?;
+    Ok(())
+}
+
 async fn create(opened: &Opened, auth: &Auth, email: &str, stdin: bool) -> Result<(), Failure> {
-    let (password, made_up) = if stdin {
-        let mut text = String::new();
-        std::io::stdin()
-            .take(4096)
-            .read_to_string(&mut text)
-            .map_err(Failure::new)?;
-        (text.trim_end_matches(['\r', '\n']).to_owned(), false)
+    let password = if stdin {
+        typed::from_stdin()?
     } else {
-        (made_up_password(), true)
+        made_up_password()
     };
     let id = spec::new_id();
     let model = opened.model("auth.users")?.id;
@@ -87,8 +142,8 @@ async fn create(opened: &Opened, auth: &Auth, email: &str, stdin: bool) -> Resul
         "{} administrator {email} created",
         print::good("✓")
     ));
-    if made_up {
-        print::line(format!("  password: {}", print::bold(&password)));
+    if !stdin {
+        print::line(format!("  password: {}", print::bold(&*password)));
         print::line(print::dim(
             "  It is shown this once; change it after signing in.",
         ));
@@ -97,6 +152,6 @@ async fn create(opened: &Opened, auth: &Auth, email: &str, stdin: bool) -> Resul
 }
 
 /// 122 random bits, in a form that can be typed.
-fn made_up_password() -> String {
-    Uuid::new_v4().hyphenated().to_string()
+fn made_up_password() -> Password {
+    Password::new(Uuid::new_v4().hyphenated().to_string())
 }

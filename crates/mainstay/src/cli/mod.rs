@@ -9,6 +9,7 @@ mod next;
 mod print;
 mod serve;
 mod template;
+mod typed;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -52,7 +53,7 @@ impl AppFolder {
 #[derive(Debug, Clone, Args)]
 struct DatabaseFlag {
     /// sqlite:PATH or postgres://… (DATABASE_URL, or [database] url in mainstay.toml otherwise)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", global = true)]
     database: Option<String>,
 }
 
@@ -124,7 +125,7 @@ enum Command {
         #[command(flatten)]
         database: DatabaseFlag,
     },
-    /// Manage administrators
+    /// Manage administrators, roles and passwords
     Admin {
         #[command(subcommand)]
         what: Admin,
@@ -229,12 +230,21 @@ enum Migrate {
 
 #[derive(Debug, Subcommand)]
 enum Admin {
-    /// Make a user an administrator, and the user if there is none yet
+    /// Make a user an administrator who can sign in, and the user if there is none yet
     #[command(after_help = "Example:\n  mainstay admin create boss@example.com --app shop")]
     Create {
         /// Their address
         email: String,
-        /// Read the password from standard input instead of asking or making one up
+        /// Read the password from standard input (a new user gets one that is made up otherwise)
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a user's password, and end their sessions
+    #[command(after_help = "Example:\n  mainstay admin password ben@example.com --app shop")]
+    Password {
+        /// Their address
+        email: String,
+        /// Read the password from standard input instead of asking for it
         #[arg(long)]
         password_stdin: bool,
     },

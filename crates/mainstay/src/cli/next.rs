@@ -22,6 +22,16 @@ pub fn app(folder: &Path) -> String {
     format!(" {}", shell(&folder.to_string_lossy()))
 }
 
+/// ` --database URL`, or nothing where the command line named none: what is pasted is for the same database.
+pub fn on(database: Option<&str>) -> String {
+    match database {
+        None => String::new(),
+        // A password on the command line is there for everybody to see already, but not in every log.
+        Some(url) if url.contains('@') => " --database URL".to_owned(),
+        Some(url) => format!(" --database {}", shell(url)),
+    }
+}
+
 /// Why an app cannot be opened, with the command that brings its tables up to date.
 pub fn failure(error: StartError, folder: &Path, database: Option<&str>) -> Failure {
     match error {
@@ -50,13 +60,11 @@ pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
         );
         return Failure::with_code(TABLES, out);
     }
-    out.push_str(&format!("next: mainstay migrate apply{}", app(folder)));
-    // A password on the command line is there for everybody to see already, but not in every log.
-    if let Some(url) = database.filter(|url| !url.contains('@')) {
-        out.push_str(&format!(" --database {}", shell(url)));
-    } else if database.is_some() {
-        out.push_str(" --database URL");
-    }
+    out.push_str(&format!(
+        "next: mainstay migrate apply{}{}",
+        app(folder),
+        on(database)
+    ));
     if plan.label() > Some(Label::Safe) {
         out.push_str(" --allow-slow");
     }
@@ -67,6 +75,22 @@ pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_pasted_is_for_the_same_database() {
+        for (given, said) in [
+            (None, ""),
+            (Some("sqlite:other.db"), " --database sqlite:other.db"),
+            (
+                Some("sqlite:my other.db"),
+                " --database 'sqlite:my other.db'",
+            ),
+            (Some("postgres://db/shop"), " --database postgres://db/shop"),
+            (Some("postgres://me:secret@db/shop"), " --database URL"),
+        ] {
+            assert_eq!(on(given), said);
+        }
+    }
 
     #[test]
     fn a_shell_takes_words_as_one() {

@@ -162,8 +162,12 @@ pub async fn dev(
     for line in dev::greeting(&app, &seeds, &base) {
         anstream::eprintln!("{line}");
     }
-    let watching = tokio::spawn(watch(
+    let place = Place {
         folder,
+        database: given,
+    };
+    let watching = tokio::spawn(watch(
+        place,
         server.backend.clone(),
         Arc::clone(&server.auth),
         apply,
@@ -173,9 +177,15 @@ pub async fn dev(
     run.map(|_| ()).map_err(Failure::new)
 }
 
+/// What the command line said that `dev` is about.
+struct Place {
+    folder: PathBuf,
+    database: Option<String>,
+}
+
 /// Serves the app as it is saved; the old one goes on while the new one has mistakes.
-async fn watch(folder: PathBuf, backend: Backend, auth: Arc<auth::Auth>, apply: bool) {
-    let mut changes = match dev::watch(&folder) {
+async fn watch(place: Place, backend: Backend, auth: Arc<auth::Auth>, apply: bool) {
+    let mut changes = match dev::watch(&place.folder) {
         Ok(changes) => changes,
         Err(error) => {
             print::warning(&format!(
@@ -189,8 +199,8 @@ async fn watch(folder: PathBuf, backend: Backend, auth: Arc<auth::Auth>, apply: 
         tokio::time::sleep(std::time::Duration::from_millis(60)).await;
         while changes.try_recv().is_ok() {}
         let mut agreed = if apply { Agreed::Always } else { Agreed::None };
-        while let Some(plan) = reload(&folder, &backend, &auth, &agreed).await {
-            if !agrees(&plan, &folder).await {
+        while let Some(plan) = reload(&place.folder, &backend, &auth, &agreed).await {
+            if !agrees(&plan, &place).await {
                 print::warning("the app from before goes on serving");
                 break;
             }
@@ -231,7 +241,7 @@ async fn reload(
 }
 
 /// Shows a plan and asks for a yes, where there is somebody to ask; says what to do where there is not.
-async fn agrees(plan: &Plan, folder: &Path) -> bool {
+async fn agrees(plan: &Plan, place: &Place) -> bool {
     anstream::eprintln!("the new app needs changes of its tables that are not plainly safe:");
     for step in &plan.steps {
         let label = print::good(step.label.name());
@@ -239,9 +249,10 @@ async fn agrees(plan: &Plan, folder: &Path) -> bool {
     }
     if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         anstream::eprintln!(
-            "  next: `mainstay migrate apply --allow-slow{0}` and save again, or start `mainstay dev --apply{0}`, \
-             which does not ask",
-            next::app(folder)
+            "  next: `mainstay migrate apply --allow-slow{0}{1}` and save again, or start \
+             `mainstay dev --apply{0}{1}`, which does not ask",
+            next::app(&place.folder),
+            next::on(place.database.as_deref())
         );
         return false;
     }

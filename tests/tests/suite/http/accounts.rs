@@ -50,12 +50,13 @@ each_server!(signing_in_and_out, APP, async |server| {
     let ann = server.signed_in(&server.login("ANN@example.com", PASSWORD).await.expect(200));
     let me = ann.get("/api/auth/me").await.expect(200);
     assert_eq!(me, answer["user"]);
-    assert_eq!(
-        ann.get(&format!("/api/auth/users/{}", ann.id))
-            .await
-            .expect(200),
-        me
-    );
+    assert_eq!(me["roles"], json!([]));
+    let mut record = ann
+        .get(&format!("/api/auth/users/{}", ann.id))
+        .await
+        .expect(200);
+    record["roles"] = json!([]);
+    assert_eq!(record, me);
     assert_eq!(
         server.anonymous().get("/api/auth/me").await.word(),
         "401 auth.required"
@@ -349,6 +350,181 @@ each_server!(roles_come_and_go_within_a_second, APP, async |server| {
         assert_eq!(admin.put(&path, json!(null)).await.word(), word, "{path}");
     }
 });
+
+each_server!(roles_can_be_read, APP, async |server| {
+    let admin = server.admin().await;
+    let ann = server.register("a@example.com").await;
+    let roles = |user: &str| format!("/api/auth/users/{user}/roles");
+    for role in ["writer", "editor"] {
+        let path = format!("{}/{role}", roles(&ann.id));
+        assert_eq!(admin.put(&path, json!(null)).await.status, 204);
+    }
+    let both = json!(["editor", "writer"]);
+    for caller in [&ann, &admin] {
+        let answer = caller.get(&roles(&ann.id)).await;
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.expect(200), json!({"roles": both}));
+    }
+    assert_eq!(
+        admin.get(&roles(&admin.id)).await.expect(200),
+        json!({"roles": ["admin"]})
+    );
+    for (caller, user, word) in [
+        (&ann, &*admin.id, "404 access.not_found"),
+        (&ann, &*uid(77), "404 access.not_found"),
+        (&admin, &*uid(77), "404 access.not_found"),
+        (&admin, "77", "400 request.bad_id"),
+        (&server.anonymous(), &*ann.id, "401 auth.required"),
+    ] {
+        assert_eq!(caller.get(&roles(user)).await.word(), word, "{user}");
+    }
+    server.within_a_second(&ann, "/api/auth/me", "200").await;
+    let start = Instant::now();
+    while ann.get("/api/auth/me").await.expect(200)["roles"] != both {
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+    let again = server.login("a@example.com", PASSWORD).await.expect(200);
+    assert_eq!(again["user"]["roles"], both);
+    let refreshed = refresh(server, &again["refresh_token"]).await.expect(200);
+    assert_eq!(refreshed["user"]["roles"], both);
+});
+
+const CLOSED: &str = r#"
+name = "shop"
+[auth]
+registration = "closed"
+## modules/auth/module.toml
+[models.users.fields]
+nickname = { type = "string", optional = true, max = 40 }
+"#;
+
+each_server!(
+    an_administrator_gives_a_new_user_a_password,
+    CLOSED,
+    async |server| {
+        // Nobody can register: the first administrator comes from the command line.
+        let id = spec::new_id();
+        let users = server.app.model_named("auth.users").unwrap().id;
+        let make = async |id: spec::Uuid, email: &str, role: &str| {
+            let body = json!({"id": id.to_string(), "email": email, "verified": true}).to_string();
+            let engine = &server.backend.engine;
+            let mut steps = engine
+                .import(&server.app, users, body.as_bytes())
+                .unwrap()
+                .steps;
+            steps.extend(server.auth.password_steps(id, PASSWORD).await.unwrap());
+            steps.extend(server.auth.role_steps(id, role).unwrap());
+            let deadline = Instant::now() + Duration::from_secs(5);
+            server.backend.store.write(steps, deadline).await.unwrap();
+            server.signed_in(&server.login(email, PASSWORD).await.expect(200))
+        };
+        let admin = make(id, "admin@example.com", "admin").await;
+        let clerk = make(spec::new_id(), "clerk@example.com", "clerk").await;
+        let given = "a password given by hand";
+        let body = json!({"email": "New@example.com", "nickname": "n", "password": given});
+        let reply = admin.post("/api/auth/users", body).await;
+        let made = reply.expect(201);
+        assert_eq!(made["email"], "new@example.com");
+        assert_eq!(made["nickname"], "n");
+        assert!(!reply.text().contains(given) && !reply.text().contains("argon2"));
+        assert_eq!(
+            reply
+                .header("location")
+                .map(|at| at.ends_with(made["id"].as_str().unwrap())),
+            Some(true)
+        );
+        let signed_in = server.login("new@example.com", given).await.expect(200);
+        assert_eq!(signed_in["user"]["id"], made["id"]);
+        // Every mistake at once, and nothing is written.
+        let body = json!({"email": "x", "nickname": 7, "password": "short", "id": uid(9)});
+        let wrong = admin.post("/api/auth/users", body).await;
+        assert_eq!(wrong.word(), "422 data.invalid");
+        let errors = wrong.json()["errors"].clone();
+        let mut pointers: Vec<&str> = errors
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|e| e["pointer"].as_str())
+            .collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["/email", "/id", "/nickname", "/password"]);
+        for body in [
+            json!({"email": "y@example.com", "password": null}),
+            json!({"email": "y@example.com", "password": 12345678}),
+            json!({"email": "y@example.com", "password": "x".repeat(2000)}),
+        ] {
+            let reply = admin.post("/api/auth/users", body).await;
+            assert_eq!(reply.word(), "422 data.invalid", "{}", reply.text());
+            assert!(reply.text().contains("/password"), "{}", reply.text());
+        }
+        let taken = json!({"email": "new@example.com", "password": given});
+        assert_eq!(
+            admin.post("/api/auth/users", taken).await.word(),
+            "409 data.conflict"
+        );
+        assert_eq!(
+            server.login("y@example.com", given).await.word(),
+            "401 auth.bad_credentials"
+        );
+        // Without one, as before; and to others it is no field, whatever they may do.
+        let plain = json!({"email": "plain@example.com"});
+        admin.post("/api/auth/users", plain).await.expect(201);
+        let body = json!({"email": "z@example.com", "password": given});
+        let reply = clerk.post("/api/auth/users", body.clone()).await;
+        assert_eq!(reply.word(), "422 data.invalid");
+        assert!(reply.text().contains("/password"), "{}", reply.text());
+        assert_eq!(
+            server
+                .anonymous()
+                .post("/api/auth/users", body)
+                .await
+                .status,
+            422
+        );
+        // Write-only: no change, and no log.
+        let page = admin.get("/api/auth/users").await;
+        assert!(!page.text().contains("argon2") && !page.text().contains("password"));
+        let log: String = server
+            .lines()
+            .await
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(!log.contains(given) && !log.contains("argon2"));
+    }
+);
+
+each_server!(
+    a_key_for_repeating_is_refused_and_not_ignored,
+    APP,
+    async |server| {
+        let ann = server.register("a@example.com").await;
+        let key = [
+            ("Idempotency-Key", "8e03978e"),
+            ("Content-Type", "application/json"),
+        ];
+        let path = format!("/api/auth/users/{}", ann.id);
+        let login = json!({"email": "a@example.com", "password": PASSWORD}).to_string();
+        for (method, path, body) in [
+            ("POST", "/api/shop/notes", "{\"title\":\"x\"}"),
+            ("PATCH", &*path, "{\"nickname\":\"x\"}"),
+            (
+                "PUT",
+                &*path,
+                "{\"email\":\"a@example.com\",\"nickname\":\"x\"}",
+            ),
+            ("DELETE", &*path, ""),
+            ("POST", "/api/auth/login", &*login),
+        ] {
+            let reply = ann.send(method, path, &key, body.as_bytes()).await;
+            assert_eq!(reply.word(), "400 request.not_built", "{method} {path}");
+            assert!(reply.text().contains("Idempotency-Key"), "{}", reply.text());
+        }
+        // Nothing was done, and reading takes it as any header that it has no use for.
+        let reply = ann.send("GET", &path, &key, b"").await;
+        assert_eq!(reply.expect(200)["nickname"], Json::Null);
+    }
+);
 
 each_server!(the_last_administrator_stays, APP, async |server| {
     let admin = server.admin().await;

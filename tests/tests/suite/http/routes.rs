@@ -72,17 +72,19 @@ fn example(of: Endpoint<'_>) -> &'static str {
         Endpoint::Logout => "/api/auth/logout",
         Endpoint::Me => "/api/auth/me",
         Endpoint::Password => "/api/auth/password",
+        Endpoint::Roles { .. } => "/api/auth/users/{id}/roles",
         Endpoint::Role { .. } => "/api/auth/users/{id}/roles/{role}",
     }
 }
 
-const ENDPOINTS: [Endpoint<'static>; 7] = [
+const ENDPOINTS: [Endpoint<'static>; 8] = [
     Endpoint::Register,
     Endpoint::Login,
     Endpoint::Refresh,
     Endpoint::Logout,
     Endpoint::Me,
     Endpoint::Password,
+    Endpoint::Roles { user: "{id}" },
     Endpoint::Role {
         user: "{id}",
         role: "{role}",
@@ -174,7 +176,11 @@ impl Crawl<'_> {
             // To the same, so that the next may sign in too.
             _ => json!({"current_password": PASSWORD, "new_password": PASSWORD}),
         };
-        let path = path.replace("{id}", &self.owner.id);
+        let whose = match column {
+            "owner" => &user.id,
+            _ => &self.owner.id,
+        };
+        let path = path.replace("{id}", whose);
         let path = path.replace("{role}", "editor");
         match method {
             "POST" => caller.post(&path, body).await,
