@@ -356,7 +356,13 @@ fn value(
             let given = text(name, raw, 64)?;
             spec::time::parse_timestamp(&given)
                 .map(Value::Timestamp)
-                .map_err(|e| wrong("type", format!("{name} must be an RFC 3339 datetime: {e}.")))
+                .map_err(|e| {
+                    let why = match spec::time::completed(&given) {
+                        Some(whole) => format!("write {whole}"),
+                        None => e.to_string(),
+                    };
+                    wrong("type", format!("{name} must be an RFC 3339 datetime: {why}."))
+                })
         }
         FieldType::Date => {
             let given = text(name, raw, 64)?;

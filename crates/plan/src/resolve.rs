@@ -674,9 +674,17 @@ fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Va
             "false" => Ok(Value::Bool(false)),
             _ => Err("true or false"),
         },
-        FieldType::Datetime => spec::time::parse_timestamp(text)
-            .map(Value::Timestamp)
-            .map_err(|_| "an RFC 3339 datetime, 2026-01-31T12:00:00Z"),
+        FieldType::Datetime => {
+            return spec::time::parse_timestamp(text)
+                .map(Value::Timestamp)
+                .map_err(|_| match spec::time::completed(text) {
+                    // A plain filter stands in an address, where a `+` is a blank.
+                    Some(whole) => {
+                        format!("an RFC 3339 datetime: write {}", whole.replace('+', "%2B"))
+                    }
+                    None => "an RFC 3339 datetime, 2026-01-31T12:00:00Z".to_owned(),
+                });
+        }
         FieldType::Date => spec::time::parse_date(text)
             .map(Value::Date)
             .map_err(|_| "a date, 2026-01-31"),

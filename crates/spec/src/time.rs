@@ -326,6 +326,28 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn what_lacks_a_time_or_an_offset_is_completed() {
+        for (text, wanted) in [
+            ("2026-12-01", Some("2026-12-01T00:00:00Z")),
+            ("2021-01-01T00:00:00", Some("2021-01-01T00:00:00Z")),
+            ("2021-01-01T12:30", Some("2021-01-01T12:30:00Z")),
+            ("2021-01-01 12:30:05.25", Some("2021-01-01T12:30:05.25Z")),
+            ("2021-01-01 12:30:05Z", Some("2021-01-01T12:30:05Z")),
+            (
+                "2021-01-01T12:30:05 02:00",
+                Some("2021-01-01T12:30:05+02:00"),
+            ),
+            ("2021-02-30", None),
+            ("2021-1-1", None),
+            ("tomorrow", None),
+            ("é", None),
+            ("", None),
+        ] {
+            assert_eq!(completed(text).as_deref(), wanted, "{text}");
+        }
+    }
+
+    #[test]
     fn reads_rfc_3339_and_says_what_is_wrong() {
         for (text, wanted) in [
             ("1970-01-01T00:00:00Z", Ok(0)),

@@ -123,6 +123,11 @@ pub const CODES: &[Code] = &[
         "built-in",
         "Something of `auth.users` that an app cannot change.",
     ),
+    // Seeds
+    code(
+        "bad-seed",
+        "A line of a seed that is no JSON object, or no record of its model.",
+    ),
     // Rules that are probably not meant
     code(
         "unreachable-model",

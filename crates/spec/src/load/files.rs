@@ -5,11 +5,14 @@ use super::report::{At, Report};
 use crate::diagnostic::{FileId, Source, Sources};
 use crate::nearest::nearest;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 /// Bytes of one file. A module that needs more is several modules; and places fit their 32 bits.
 pub(super) const MAX_FILE: usize = 1 << 20;
+
+/// Bytes of a seed that are looked at: what is beyond shows when it is loaded.
+pub(super) const MAX_SEED: usize = 1 << 20;
 
 pub(super) const APP_FILE: &str = "mainstay.toml";
 pub(super) const NO_FILE: &str = "there is no such file";
@@ -52,8 +55,7 @@ pub(super) fn role(path: &Path) -> Option<Role> {
 /// What was found in a folder. Files that cannot be read are mistakes like any other.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Paths relative to the folder. Seeds have no text here: they may be large, and are read
-    /// by whoever loads them.
+    /// Paths relative to the folder. Of a seed, which may be large, there is no more text than is looked at.
     pub files: Vec<(PathBuf, String)>,
     pub unreadable: Vec<(PathBuf, String)>,
     /// Files and folders that look as if they were meant for the loader, and what they should be called.
@@ -93,6 +95,7 @@ pub(super) fn find(folder: &Path) -> Found {
         for sub in [SEED, FUNCTIONS] {
             for path in found.list(folder, &module.join(sub)) {
                 match role(&path) {
+                    Some(Role::Seed { .. }) => found.read_seed(folder, path),
                     Some(_) => found.files.push((path, String::new())),
                     None if sub == SEED => {
                         let mended = "a seed is one JSON object a line, in a file called as its model: `products.jsonl`";
@@ -123,6 +126,35 @@ impl Found {
             Err(error) => self
                 .unreadable
                 .push((path.to_owned(), format!("the file cannot be read: {error}"))),
+        }
+    }
+
+    /// The beginning of a seed.
+    fn read_seed(&mut self, folder: &Path, path: PathBuf) {
+        let mut bytes = Vec::new();
+        let read = fs::File::open(folder.join(&path))
+            .and_then(|file| file.take(MAX_SEED as u64 + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(_) => {}
+            Err(error) => {
+                let why = format!("the file cannot be read: {error}");
+                self.unreadable.push((path, why));
+                return;
+            }
+        }
+        let cut = bytes.len() > MAX_SEED;
+        match String::from_utf8(bytes) {
+            Ok(text) => self.files.push((path, text)),
+            // A character in two halves at the end of what was read.
+            Err(error) if cut && error.utf8_error().error_len().is_none() => {
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                self.files.push((path, text));
+            }
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                self.unreadable
+                    .push((path, format!("the file is not UTF-8 (at byte {at})")));
+            }
         }
     }
 

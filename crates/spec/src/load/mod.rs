@@ -21,6 +21,7 @@ mod report;
 mod resolve;
 mod rules;
 pub mod schema;
+mod seeds;
 mod settings;
 mod walk;
 
@@ -111,7 +112,7 @@ fn check(found: Found) -> Loaded {
         indexes::add(model, decl, &resolved.broken, &mut report);
     }
     cautions::check(&app, &modules, &mut report);
-    let seeds = seeds(&app, &modules, &parts, &mut report);
+    let seeds = seeds(&app, &modules, &sources, &parts, &mut report);
     let app = (!report.has_errors()).then_some(app);
     Loaded {
         app,
@@ -126,7 +127,15 @@ struct Parts {
     auth: At,
     /// `mainstay.toml` and the modules', in this order.
     texts: Vec<(At, Role)>,
-    seeds: Vec<(At, Role, PathBuf)>,
+    seeds: Vec<SeedFile>,
+}
+
+struct SeedFile {
+    at: At,
+    role: Role,
+    path: PathBuf,
+    /// There is more of it than was read.
+    cut: bool,
 }
 
 fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
@@ -177,8 +186,14 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
                 texts.push((At::top(files::add(&mut sources, path, text)), role));
             }
             Role::Seed { .. } => {
-                let id = files::add(&mut sources, path.clone(), String::new());
-                seeds.push((At::top(id), role, path));
+                let cut = text.len() > files::MAX_SEED;
+                let id = files::add(&mut sources, path.clone(), text);
+                seeds.push(SeedFile {
+                    at: At::top(id),
+                    role,
+                    path,
+                    cut,
+                });
             }
             Role::Function { .. } => {
                 let id = files::add(&mut sources, path, String::new());
@@ -208,13 +223,31 @@ fn built_in_auth(sources: &Sources, parts: &Parts, report: &mut Report) -> Modul
     )
 }
 
-fn seeds(app: &App, modules: &[ModuleDecl], parts: &Parts, report: &mut Report) -> Vec<Seed> {
+fn seeds(
+    app: &App,
+    modules: &[ModuleDecl],
+    sources: &Sources,
+    parts: &Parts,
+    report: &mut Report,
+) -> Vec<Seed> {
     let mut seeds = Vec::new();
-    for (at, role, path) in &parts.seeds {
+    let is_whole = !report.has_errors();
+    for SeedFile {
+        at,
+        role,
+        path,
+        cut,
+    } in &parts.seeds
+    {
         let Role::Seed { module, model } = role else {
             continue;
         };
         if let Some(found) = app.model_in(module, model) {
+            let text = sources.get(at.file).map_or("", |source| &source.text);
+            // Held to models that somebody is still mending, they would be blamed for those.
+            if is_whole {
+                seeds::check(text, *cut, found, at.file, report);
+            }
             seeds.push(Seed {
                 model: found.id,
                 path: path.clone(),

@@ -6,6 +6,7 @@ mod mistakes;
 mod mutation;
 mod report;
 mod schemas;
+mod seeds;
 
 use spec::diagnostic::{Diagnostic, Sources};
 use spec::load::{Loaded, load_sources};

@@ -17,7 +17,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-const TABLES: &[&str] = &["fields", "keys", "names", "relations", "rules", "settings"];
+const TABLES: &[&str] = &[
+    "fields",
+    "keys",
+    "names",
+    "relations",
+    "rules",
+    "seeds",
+    "settings",
+];
 
 #[derive(Debug, Default, Clone)]
 struct Case {

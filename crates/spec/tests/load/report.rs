@@ -129,6 +129,52 @@ fn files_that_cannot_be_read_are_mistakes_too() {
     insta::assert_snapshot!(lines(&loaded.diagnostics, &loaded.sources).join("\n"));
 }
 
+/// Each file in its wrong place, and what is said about it with the way to mend it.
+#[test]
+fn files_in_the_wrong_place_are_named() {
+    for (file, says) in [
+        (
+            "modules/billing/",
+            "modules/billing/module.toml:1:1 unreadable-file there is no such file / declare the models of `billing` in it, `[models.invoices]` and so on, or remove the folder",
+        ),
+        (
+            "modules/billing/module.tml",
+            "modules/billing/module.tml:1:1 unreadable-file `modules/billing` has no `module.toml` / call this file `module.toml`",
+        ),
+        (
+            "modules/billing/billing.toml",
+            "modules/billing/billing.toml:1:1 unreadable-file `modules/billing` has no `module.toml` / call this file `module.toml`",
+        ),
+        (
+            "module.toml",
+            "module.toml:1:1 unread-file nothing reads this / put it into the folder of its module: `modules/NAME/module.toml`",
+        ),
+        (
+            "modules/module.toml",
+            "modules/module.toml:1:1 unread-file nothing reads this / put it into the folder of its module: `modules/NAME/module.toml`",
+        ),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        std::fs::write(root.join("mainstay.toml"), b"").expect("a file");
+        let path = root.join(file);
+        if file.ends_with('/') {
+            std::fs::create_dir_all(path).expect("a folder");
+        } else {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(path, b"[models.a]\n").expect("a file");
+        }
+        let loaded = spec::load::load(root);
+        let said = lines(&loaded.diagnostics, &loaded.sources);
+        let help = loaded.diagnostics[0].help.clone().unwrap_or_default();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(format!("{} / {help}", said[0]), says);
+        // No line of a file that was not read is shown.
+        let report = render(&loaded.diagnostics, &loaded.sources, false);
+        assert!(!report.contains(" | "), "{report}");
+    }
+}
+
 #[test]
 fn a_folder_that_is_not_there_says_what_an_app_is() {
     let loaded = spec::load::load(&PathBuf::from("/nowhere/at/all"));
