@@ -3,9 +3,9 @@
 use crate::access_log::AccessLog;
 use crate::body;
 use crate::guard::Vital;
-use crate::line::{Line, millis};
+use crate::line::{Line, millis, number};
 use crate::metrics::Metrics;
-use crate::options::Options;
+use crate::options::{Options, Timing};
 use crate::probes;
 use crate::problem;
 use crate::request_id::{RequestId, X_REQUEST_ID};
@@ -288,7 +288,10 @@ impl<'r, S: Service> Entry<'r, S> {
         let (mut head, mut body) = response.into_parts();
         let headers = &mut head.headers;
         headers.insert(X_REQUEST_ID, self.id.header());
-        headers.insert(SERVER_TIMING, timing(plan, store, took));
+        headers.insert(
+            SERVER_TIMING,
+            stages(self.edge.options.timing, plan, store, took),
+        );
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         self.edge.options.cors.mark(&self.parts.headers, headers);
         let bytes = body.len();
@@ -349,17 +352,21 @@ impl<S: Service> Drop for Entry<'_, S> {
 }
 
 /// `Server-Timing` (W3C), in milliseconds.
-fn timing(plan: Duration, store: Duration, total: Duration) -> HeaderValue {
+fn stages(timing: Timing, plan: Duration, store: Duration, total: Duration) -> HeaderValue {
+    let write: fn(&mut Vec<u8>, Duration) = match timing {
+        Timing::Whole => |text, time| number(text, time.as_millis() as u64),
+        Timing::Precise => millis,
+    };
     let mut text = Vec::with_capacity(80);
     for (name, time) in [("plan;dur=", plan), ("store;dur=", store)] {
         if !time.is_zero() {
             text.extend_from_slice(name.as_bytes());
-            millis(&mut text, time);
+            write(&mut text, time);
             text.extend_from_slice(b", ");
         }
     }
     text.extend_from_slice(b"total;dur=");
-    millis(&mut text, total);
+    write(&mut text, total);
     HeaderValue::from_maybe_shared(Bytes::from(text))
         .unwrap_or_else(|_| HeaderValue::from_static("total"))
 }
@@ -413,13 +420,18 @@ mod tests {
     #[test]
     fn stages_that_took_no_time_are_left_out() {
         let micros = Duration::from_micros;
-        assert_eq!(
-            timing(micros(12), micros(1345), micros(1400)),
-            "plan;dur=0.012, store;dur=1.345, total;dur=1.400"
-        );
-        assert_eq!(
-            timing(Duration::ZERO, Duration::ZERO, micros(3)),
-            "total;dur=0.003"
-        );
+        let of =
+            |timing, plan, store, total| stages(timing, micros(plan), micros(store), micros(total));
+        for (timing, text) in [
+            (
+                Timing::Precise,
+                "plan;dur=0.012, store;dur=1.345, total;dur=2.999",
+            ),
+            (Timing::Whole, "plan;dur=0, store;dur=1, total;dur=2"),
+        ] {
+            assert_eq!(of(timing, 12, 1345, 2999), text);
+        }
+        assert_eq!(of(Timing::Precise, 0, 0, 3), "total;dur=0.003");
+        assert_eq!(of(Timing::Whole, 0, 0, 3), "total;dur=0");
     }
 }

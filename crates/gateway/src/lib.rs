@@ -35,6 +35,6 @@ pub use cors::Cors;
 pub use edge::Edge;
 pub use line::Format;
 pub use metrics::{Gauge, Metrics};
-pub use options::{Exposure, Options, Threads};
+pub use options::{Exposure, Options, Threads, Timing};
 pub use serve::{Drained, serve};
 pub use service::{Answered, Context, Service};

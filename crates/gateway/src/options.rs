@@ -9,6 +9,8 @@ pub struct Options {
     pub cors: Cors,
     /// Who may read `/metrics`.
     pub metrics: Exposure,
+    /// What answers say of the time they took.
+    pub timing: Timing,
     /// Connections at most; more wait to be accepted.
     pub connections: u32,
     /// Bytes of an address at most.
@@ -45,12 +47,25 @@ pub enum Exposure {
     Public,
 }
 
+/// How exactly `Server-Timing` tells the time of a stage.
+///
+/// Microseconds of the database tell a record that is hidden from one that is not there, without the noise of the
+/// network between: a caller would only have to ask often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Whole milliseconds, rounded down.
+    Whole,
+    /// Microseconds: for development.
+    Precise,
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options {
             threads: Threads::Shared,
             cors: Cors::Off,
             metrics: Exposure::Private,
+            timing: Timing::Whole,
             connections: 10_000,
             address: 16 * 1024,
             headers: 16 * 1024,

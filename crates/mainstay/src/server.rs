@@ -6,7 +6,7 @@ use crate::users::Accounts;
 use api::Api;
 use auth::Auth;
 use bytes::Bytes;
-use gateway::{AccessLog, Answered, Cors, Edge, Gauge, Options, Threads};
+use gateway::{AccessLog, Answered, Cors, Edge, Gauge, Options, Threads, Timing};
 use http::request::Parts;
 use spec::schema::Dialect;
 use spec::{App, Principal, Problem};
@@ -25,7 +25,7 @@ pub struct Serve {
     pub secret: Vec<u8>,
     /// Which steps bring the tables up to date before the first request.
     pub migrate: Option<Allow>,
-    /// Pages from this machine may call; for development.
+    /// Pages from this machine may call, and answers tell their times to the microsecond: for development.
     pub localhost: bool,
     pub log: AccessLog,
 }
@@ -87,6 +87,11 @@ impl Server {
                 Cors::Localhost
             } else {
                 Cors::Off
+            },
+            timing: if serve.localhost {
+                Timing::Precise
+            } else {
+                Timing::Whole
             },
             // A request that never crosses threads costs less: a fifth on either store (measured).
             threads: Threads::Own(std::thread::available_parallelism().map_or(2, usize::from)),

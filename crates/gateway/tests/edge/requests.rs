@@ -1,7 +1,8 @@
 //! Requests that are in order, and the traces they leave.
 
+use crate::client::Answer;
 use crate::subject::{Subject, USER, both, short};
-use gateway::{Exposure, Options};
+use gateway::{Exposure, Options, Timing};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ fn a_request_is_answered_named_and_logged() {
         assert!(
             answer
                 .header("server-timing")
-                .starts_with("plan;dur=0.005, store;dur=0.007, total;dur=")
+                .starts_with("plan;dur=0, store;dur=0, total;dur=")
         );
         let id = answer.header("x-request-id").to_owned();
         assert_eq!(id.len(), 16);
@@ -36,6 +37,43 @@ fn a_request_is_answered_named_and_logged() {
         assert_eq!(lines[0]["route"], "echo");
         assert_eq!(lines[1]["principal"], USER.to_string());
         assert!(!lines[0].to_string().contains("secret"));
+    }
+}
+
+/// What the database took to the microsecond tells a record that is hidden from one that is not there.
+#[test]
+fn stages_are_told_in_whole_milliseconds_unless_it_is_for_development() {
+    for (timing, micros) in [(Timing::Whole, false), (Timing::Precise, true)] {
+        let subject = Subject::start(Options { timing, ..short() });
+        let mut client = subject.client();
+        let stages = |answer: Answer| -> Vec<(String, String)> {
+            let stages = answer.header("server-timing").split(", ");
+            let stage = |text: &str| {
+                text.split_once(";dur=")
+                    .map(|(n, d)| (n.to_owned(), d.to_owned()))
+            };
+            stages.filter_map(stage).collect()
+        };
+        let quick = stages(client.get("/x", ""));
+        let slow = stages(client.get("/slow", ""));
+        for stages in [&quick, &slow] {
+            let names: Vec<&str> = stages.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["plan", "store", "total"]);
+            for (_, time) in stages {
+                assert_eq!(time.contains('.'), micros, "{time}");
+            }
+        }
+        let total: f64 = slow[2].1.parse().unwrap();
+        assert!((300.0..2000.0).contains(&total), "{total}");
+        assert_eq!(quick[1].1, if micros { "0.007" } else { "0" });
+        // The log is for those who run it.
+        drop(client);
+        let lines = subject.lines();
+        assert!(
+            lines[1]["duration_ms"].to_string().contains('.'),
+            "{}",
+            lines[1]
+        );
     }
 }
 
