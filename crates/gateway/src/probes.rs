@@ -5,7 +5,7 @@ use crate::options::Exposure;
 use crate::problem;
 use crate::service::{Answered, Service};
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, FORWARDED, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, FORWARDED, HeaderValue, VIA};
 use http::request::Parts;
 use http::{Method, Response};
 use spec::{Code, Problem};
@@ -101,12 +101,20 @@ async fn ready<S: Service>(edge: &Edge<S>) -> Result<(), Problem> {
 
 /// Figures say much about an app: they are for its own network.
 fn shown(exposure: Exposure, parts: &Parts, peer: SocketAddr) -> bool {
-    let proxied =
-        || parts.headers.contains_key(FORWARDED) || parts.headers.contains_key("x-forwarded-for");
     match exposure {
         Exposure::Public => true,
-        Exposure::Private => is_private(peer.ip()) && !proxied(),
+        Exposure::Private => is_private(peer.ip()) && !is_proxied(parts),
     }
+}
+
+/// Whether a proxy says that it is one. One that adds none of these looks like the caller itself.
+fn is_proxied(parts: &Parts) -> bool {
+    parts.headers.keys().any(|name| {
+        *name == FORWARDED
+            || *name == VIA
+            || name.as_str() == "x-real-ip"
+            || name.as_str().starts_with("x-forwarded-")
+    })
 }
 
 fn is_private(ip: IpAddr) -> bool {

@@ -294,11 +294,23 @@ fn figures_are_for_the_own_network() {
             figures.body
         );
     }
-    let answer = client.get("/metrics", "X-Forwarded-For: 127.0.0.1\r\n");
-    assert_eq!(
-        (answer.status, &*answer.code()),
-        (404, "request.unknown_route")
-    );
+    for proxy in [
+        "Forwarded: for=127.0.0.1",
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded-Host: shop.example",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Port: 443",
+        "X-Real-IP: 127.0.0.1",
+        "Via: 1.1 cache",
+        "via: 1.1 cache",
+    ] {
+        let answer = client.get("/metrics", &format!("{proxy}\r\n"));
+        assert_eq!(
+            (answer.status, &*answer.code()),
+            (404, "request.unknown_route"),
+            "{proxy}"
+        );
+    }
     let subject = Subject::start(Options {
         metrics: Exposure::Public,
         ..short()
