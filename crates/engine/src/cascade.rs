@@ -4,7 +4,7 @@
 //! what came in between, and then all of it is read again.
 
 use crate::answer::{Answer, Outcome};
-use crate::delete::{Removal, delete_problem};
+use crate::delete::Removal;
 use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
 use crate::record::Record;
 use plan::write::{Guards, Logged};
@@ -32,6 +32,7 @@ impl Run<'_> {
         private: Vec<Step>,
     ) -> Result<Answer> {
         let start = std::time::Instant::now();
+        let model = removal.judge.model();
         for attempt in 0..ATTEMPTS {
             let rows = self
                 .engine
@@ -64,17 +65,14 @@ impl Run<'_> {
                 {
                     return Err(removal.judge.denied("delete"));
                 }
-                Err(StoreError::ForeignKey { .. }) if attempt + 1 == ATTEMPTS => {
-                    return Err(delete_problem(StoreError::ForeignKey {
-                        table: String::new(),
-                        columns: Vec::new(),
-                    }));
+                Err(error @ StoreError::ForeignKey { .. }) if attempt + 1 == ATTEMPTS => {
+                    return Err(self.delete_problem(model, stored.id(), error).await);
                 }
                 Ok(Written::Missed { .. })
                 | Err(StoreError::ForeignKey { .. } | StoreError::Contended) => {
                     tokio::time::sleep(backoff(attempt)).await;
                 }
-                Err(error) => return Err(delete_problem(error)),
+                Err(error) => return Err(self.delete_problem(model, stored.id(), error).await),
             }
         }
         Err(problem_of(StoreError::Contended))

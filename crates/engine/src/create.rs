@@ -292,10 +292,10 @@ pub(crate) fn conflict(columns: &[String]) -> Problem {
 }
 
 /// `doctor, room and starts_at`.
-fn together(columns: &[String]) -> String {
-    match columns {
+pub(crate) fn together(names: &[String]) -> String {
+    match names {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        columns => columns.concat(),
+        names => names.concat(),
     }
 }
 

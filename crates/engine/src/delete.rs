@@ -1,17 +1,18 @@
 //! Delete, and the choice between the plain way and the one that takes other records along.
 
 use crate::answer::{Answer, Outcome};
+use crate::create::together;
 use crate::etag;
 use crate::execute::{Run, unsupported};
 use crate::judge::{Judge, Question, Questions, traverses};
 use crate::read::parse_id;
 use crate::record::Record;
 use plan::access::{self, Verb};
-use plan::operation::{Delete, Precondition};
+use plan::operation::{Delete, List, PlainFilter, PlainOp, Precondition, Select};
 use plan::write::Logged;
 use spec::problem::Result;
 use spec::statement::Step;
-use spec::{Code, OnDelete, Problem, Rule, Value};
+use spec::{Code, Model, OnDelete, Problem, Rule, Value};
 use std::time::Instant;
 use store::error::problem_of;
 use store::{Changed, Decision, StoreError};
@@ -46,7 +47,7 @@ impl Run<'_> {
             .map_err(unsupported(Code::Internal))?;
         let removal = Removal {
             judge: judge.clone(),
-            id,
+            id: id.clone(),
             if_match: delete.if_match,
             read,
             delete: question,
@@ -86,23 +87,66 @@ impl Run<'_> {
         match attempt {
             Ok(Changed::Stopped(result) | Changed::Done(result, _)) => result?,
             Ok(Changed::Missed(..)) => return Err(judge.denied("delete")),
-            Err(error) => return Err(delete_problem(error)),
+            Err(error) => return Err(self.delete_problem(model, &id, error).await),
         }
         Ok(Answer::Done {
             outcome: Outcome::Deleted,
             id: None,
         })
     }
-}
 
-/// What a failed delete is to its caller.
-pub(crate) fn delete_problem(error: StoreError) -> Problem {
-    match error {
-        StoreError::ForeignKey { .. } => Problem::new(
+    /// What a failed delete is to its caller. Of the records that refer to this one, it names the models of those
+    /// that the caller could have listed by what they refer to.
+    pub async fn delete_problem(
+        &mut self,
+        model: &Model,
+        id: &Value,
+        error: StoreError,
+    ) -> Problem {
+        if !matches!(error, StoreError::ForeignKey { .. }) {
+            return problem_of(error);
+        }
+        let app = self.app;
+        let mut names = Vec::new();
+        for inverse in &model.inverses {
+            let from = app.model(inverse.model);
+            let field = from.field(inverse.field);
+            let restricts = field.relation().map(|r| r.on_delete) == Some(OnDelete::Restrict);
+            let name = from.full_name();
+            if !restricts || names.contains(&name) {
+                continue;
+            }
+            let list = List {
+                model: from.id,
+                filter: None,
+                plain: vec![PlainFilter {
+                    field: field.name.clone(),
+                    op: PlainOp::Eq,
+                    values: vec![id.key_text()],
+                }],
+                sort: Vec::new(),
+                limit: Some(1),
+                cursor: None,
+                select: Select {
+                    fields: Some(vec!["id".to_owned()]),
+                    ..Select::default()
+                },
+                count: false,
+            };
+            if let Ok(Answer::Page { body }) = self.list(list).await
+                && !body.starts_with(b"{\"data\":[]")
+            {
+                names.push(name);
+            }
+        }
+        let who = match names.as_slice() {
+            [] => "Other records".to_owned(),
+            names => format!("Records of {}", together(names)),
+        };
+        Problem::new(
             Code::Restricted,
-            "Other records refer to this one, so it was not deleted.",
-        ),
-        other => problem_of(other),
+            format!("{who} refer to this one, so it was not deleted."),
+        )
     }
 }
 

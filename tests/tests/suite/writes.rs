@@ -745,3 +745,75 @@ each_store!(
         }
     }
 );
+
+const LENT: &str = r#"
+## modules/lib/module.toml
+[models.books.fields]
+name = { type = "string" }
+[models.books.access]
+read = "true"
+create = "true"
+delete = "true"
+
+[models.notes.fields]
+book = { type = "relation", to = "books" }
+[models.notes.access]
+read = "true"
+create = "true"
+
+[models.loans.fields]
+book = { type = "relation", to = "books" }
+by   = { type = "relation", to = "auth.users", default = "auth.id" }
+[models.loans.access]
+read = "by == auth.id"
+create = "true"
+
+[models.thefts.fields]
+book = { type = "relation", to = "books" }
+
+[models.marks.fields]
+book = { type = "relation", to = "books", read = "auth.roles.exists(r, r == 'marker')" }
+[models.marks.access]
+read = "true"
+create = "true"
+"#;
+
+each_store!(
+    a_refused_delete_names_the_models_of_what_is_readable,
+    LENT,
+    async |fx| {
+        let make = async |who: &spec::Principal, model: &str, body: Json| {
+            fx.create(who, model, body).await.ok();
+        };
+        let anew = async || {
+            id(&fx
+                .create(&system(), "lib.books", json!({"name": "b"}))
+                .await
+                .ok())
+        };
+        let refused = async |who: &spec::Principal, book: &str| {
+            let reply = fx.delete(who, "lib.books", book).await;
+            assert_eq!(reply.code(), "data.restricted");
+            reply.problem().detail.clone()
+        };
+        let other = "Other records refer to this one, so it was not deleted.";
+        let notes = "Records of lib.notes refer to this one, so it was not deleted.";
+        let both = "Records of lib.notes and lib.loans refer to this one, so it was not deleted.";
+        for hidden in ["lib.thefts", "lib.loans", "lib.marks"] {
+            let book = anew().await;
+            let by = json!({"book": book, "by": uid(1)});
+            let body = if hidden == "lib.loans" {
+                by
+            } else {
+                json!({"book": book})
+            };
+            make(&system(), hidden, body).await;
+            assert_eq!(refused(&user(2), &book).await, other, "{hidden}");
+            make(&system(), "lib.notes", json!({"book": book})).await;
+            assert_eq!(refused(&user(2), &book).await, notes, "{hidden}");
+            if hidden == "lib.loans" {
+                assert_eq!(refused(&user(1), &book).await, both);
+            }
+        }
+    }
+);
