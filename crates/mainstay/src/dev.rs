@@ -6,7 +6,7 @@ use auth::Auth;
 use notify::{RecursiveMode, Watcher};
 use spec::diagnostic;
 use spec::load::{self, Loaded, Seed};
-use spec::{App, ModelId, Rule};
+use spec::{App, ModelId, Rule, Settings};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,11 +118,22 @@ pub fn watch(folder: &Path) -> notify::Result<tokio::sync::mpsc::Receiver<()>> {
 pub enum Reloaded {
     /// Nothing that matters was saved.
     Same,
-    /// The new app is served; what was done to the tables.
-    Now(Vec<String>),
+    /// The new app is served.
+    Now(Served),
     /// The new app needs steps that somebody should agree to.
     Beyond(Plan),
     Refused(String),
+}
+
+/// What serving a new app came to.
+#[derive(Debug, Default)]
+pub struct Served {
+    /// What was done to the tables.
+    pub done: Vec<String>,
+    /// What the tables have beyond the app by now.
+    pub left: Vec<String>,
+    /// Settings that changed and are only read at the start.
+    pub later: Vec<&'static str>,
 }
 
 /// Which steps beyond the safe ones were agreed to.
@@ -183,9 +194,12 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth, agreed: &Agre
         Ok(applied) => applied,
         Err(error) => return Reloaded::Refused(error.to_string()),
     };
-    let done = match applied {
-        Applied::Nothing(_) => Vec::new(),
-        Applied::Ran(plan) => plan.steps.into_iter().map(|s| s.summary).collect(),
+    let (done, differences) = match applied {
+        Applied::Nothing(plan) => (Vec::new(), plan.differences),
+        Applied::Ran(plan) => (
+            plan.steps.into_iter().map(|s| s.summary).collect(),
+            plan.differences,
+        ),
         Applied::Refused(plan) if plan.blocking().next().is_none() => {
             return Reloaded::Beyond(plan);
         }
@@ -197,9 +211,33 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth, agreed: &Agre
             return Reloaded::Refused(why.trim_end().to_owned());
         }
     };
+    let later = only_at_the_start(&before.settings, &app.settings);
     auth.replace_settings(app.settings.auth.clone());
     backend.engine.replace_app(Arc::new(app));
-    Reloaded::Now(done)
+    Reloaded::Now(Served {
+        done,
+        left: differences.iter().map(ToString::to_string).collect(),
+        later,
+    })
+}
+
+/// Which settings differ that a running server does not take up.
+fn only_at_the_start(before: &Settings, after: &Settings) -> Vec<&'static str> {
+    let limits = (&before.limits, &after.limits);
+    [
+        ("name", before.name != after.name),
+        ("server.listen", before.server.listen != after.server.listen),
+        ("server.drain", before.server.drain != after.server.drain),
+        ("database.url", before.database.url != after.database.url),
+        ("database.pool", before.database.pool != after.database.pool),
+        ("limits.address", limits.0.address != limits.1.address),
+        ("limits.headers", limits.0.headers != limits.1.headers),
+        ("limits.head_time", limits.0.head_time != limits.1.head_time),
+        ("limits.body_time", limits.0.body_time != limits.1.body_time),
+    ]
+    .into_iter()
+    .filter_map(|(name, changed)| changed.then_some(name))
+    .collect()
 }
 
 /// A login from the seeds, and three lines to paste.

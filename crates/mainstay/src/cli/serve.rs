@@ -10,7 +10,7 @@ use crate::secret::{self, Secret};
 use crate::server::{Serve, Server};
 use gateway::{AccessLog, Format};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use store::migrate::{Allow, Plan};
 
@@ -162,105 +162,197 @@ pub async fn dev(
     for line in dev::greeting(&app, &seeds, &base) {
         anstream::eprintln!("{line}");
     }
-    let place = Place {
+    let watch = Watch {
         folder,
         database: given,
-    };
-    let watching = tokio::spawn(watch(
-        place,
-        server.backend.clone(),
-        Arc::clone(&server.auth),
         apply,
-    ));
+        backend: server.backend.clone(),
+        auth: Arc::clone(&server.auth),
+        left: server
+            .migrated
+            .differences
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        behind: false,
+        keyboard: Keyboard::default(),
+    };
+    let watching = tokio::spawn(watch.run());
     let run = server.run(asked_to_stop()).await;
     watching.abort();
     run.map(|_| ()).map_err(Failure::new)
 }
 
-/// What the command line said that `dev` is about.
-struct Place {
+/// What `dev` goes by while it watches.
+struct Watch {
     folder: PathBuf,
+    /// As the command line named it.
     database: Option<String>,
+    /// Steps that hold up writes are taken without asking.
+    apply: bool,
+    backend: Backend,
+    auth: Arc<auth::Auth>,
+    /// What was said to be left over in the database; it is said once.
+    left: Vec<String>,
+    /// The last thing that was saved is not what is served.
+    behind: bool,
+    keyboard: Keyboard,
 }
 
-/// Serves the app as it is saved; the old one goes on while the new one has mistakes.
-async fn watch(place: Place, backend: Backend, auth: Arc<auth::Auth>, apply: bool) {
-    let mut changes = match dev::watch(&place.folder) {
-        Ok(changes) => changes,
-        Err(error) => {
+/// What somebody answers to a plan.
+enum Answer {
+    Yes,
+    No,
+    /// Nothing: the app was saved again, so it is another question by now.
+    Saved,
+}
+
+/// The lines that are typed; read from the first question on.
+#[derive(Default)]
+struct Keyboard(Option<tokio::sync::mpsc::Receiver<String>>);
+
+impl Keyboard {
+    /// What is typed from now on.
+    fn lines(&mut self) -> &mut tokio::sync::mpsc::Receiver<String> {
+        let lines = self.0.get_or_insert_with(|| {
+            let (tell, lines) = tokio::sync::mpsc::channel(16);
+            // A read of the terminal cannot be called off, so one thread does them all.
+            std::thread::spawn(move || {
+                for line in std::io::stdin().lines().map_while(Result::ok) {
+                    if tell.blocking_send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+            lines
+        });
+        while lines.try_recv().is_ok() {}
+        lines
+    }
+}
+
+/// Saves that happen together are one: editors write in several steps, and the last one counts.
+async fn settle(changes: &mut tokio::sync::mpsc::Receiver<()>) {
+    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    while changes.try_recv().is_ok() {}
+}
+
+impl Watch {
+    /// Serves the app as it is saved; the old one goes on while the new one has mistakes.
+    async fn run(mut self) {
+        let mut changes = match dev::watch(&self.folder) {
+            Ok(changes) => changes,
+            Err(error) => {
+                print::warning(&format!(
+                    "the folder cannot be watched, so saving reloads nothing: {error}"
+                ));
+                return;
+            }
+        };
+        while changes.recv().await.is_some() {
+            settle(&mut changes).await;
+            let unasked = if self.apply {
+                Agreed::Always
+            } else {
+                Agreed::None
+            };
+            let mut agreed = unasked.clone();
+            while let Some(plan) = self.reload(&agreed).await {
+                agreed = match self.ask(&plan, &mut changes).await {
+                    // What was saved in the meantime may need other steps, which are asked for as well.
+                    Answer::Yes => Agreed::To(plan),
+                    Answer::Saved => {
+                        anstream::eprintln!("\n{}", print::dim("  saved again"));
+                        settle(&mut changes).await;
+                        unasked.clone()
+                    }
+                    Answer::No => {
+                        self.goes_on();
+                        break;
+                    }
+                };
+            }
+        }
+    }
+
+    fn goes_on(&mut self) {
+        self.behind = true;
+        print::warning("the app from before goes on serving");
+    }
+
+    /// Reloads once and says what came of it; answers a plan that somebody should agree to.
+    async fn reload(&mut self, agreed: &Agreed) -> Option<Plan> {
+        let began = std::time::Instant::now();
+        match dev::reload(&self.folder, &self.backend, &self.auth, agreed).await {
+            dev::Reloaded::Same if self.behind => {
+                anstream::eprintln!("{}", print::good("✓ as before"));
+                self.behind = false;
+            }
+            dev::Reloaded::Same => {}
+            dev::Reloaded::Now(served) => {
+                self.behind = false;
+                self.tell(served);
+                let took = began.elapsed().as_millis();
+                anstream::eprintln!(
+                    "{} {}",
+                    print::good("✓ reloaded"),
+                    print::dim(format!("in {took} ms"))
+                );
+            }
+            dev::Reloaded::Beyond(plan) => return Some(plan),
+            dev::Reloaded::Refused(why) => {
+                anstream::eprintln!("{why}");
+                self.goes_on();
+            }
+        }
+        None
+    }
+
+    fn tell(&mut self, served: dev::Served) {
+        for step in served.done {
+            anstream::eprintln!("{}", print::dim(format!("  {step}")));
+        }
+        for left in &served.left {
+            if !self.left.contains(left) {
+                print::warning(left);
+            }
+        }
+        self.left = served.left;
+        if !served.later.is_empty() {
             print::warning(&format!(
-                "the folder cannot be watched, so saving reloads nothing: {error}"
+                "{} changed, which is read at the start alone: stop `mainstay dev` and start it again",
+                served.later.join(", ")
             ));
-            return;
-        }
-    };
-    while changes.recv().await.is_some() {
-        // Editors write in several steps: the last one counts.
-        tokio::time::sleep(std::time::Duration::from_millis(60)).await;
-        while changes.try_recv().is_ok() {}
-        let mut agreed = if apply { Agreed::Always } else { Agreed::None };
-        while let Some(plan) = reload(&place.folder, &backend, &auth, &agreed).await {
-            if !agrees(&plan, &place).await {
-                print::warning("the app from before goes on serving");
-                break;
-            }
-            // What was saved in the meantime may need other steps, which are asked for as well.
-            agreed = Agreed::To(plan);
         }
     }
-}
 
-/// Reloads once and says what came of it; answers a plan that somebody should agree to.
-async fn reload(
-    folder: &Path,
-    backend: &Backend,
-    auth: &auth::Auth,
-    agreed: &Agreed,
-) -> Option<Plan> {
-    let began = std::time::Instant::now();
-    match dev::reload(folder, backend, auth, agreed).await {
-        dev::Reloaded::Same => {}
-        dev::Reloaded::Now(done) => {
-            for step in done {
-                anstream::eprintln!("{}", print::dim(format!("  {step}")));
-            }
-            let took = began.elapsed().as_millis();
+    /// Shows a plan and asks for a yes, where there is somebody to ask; says what to do where there is not.
+    async fn ask(&mut self, plan: &Plan, changes: &mut tokio::sync::mpsc::Receiver<()>) -> Answer {
+        anstream::eprintln!("the new app needs changes of its tables that are not plainly safe:");
+        for step in &plan.steps {
+            let label = print::good(step.label.name());
+            anstream::eprintln!("  {label:11} {}", step.summary);
+        }
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             anstream::eprintln!(
-                "{} {}",
-                print::good("✓ reloaded"),
-                print::dim(format!("in {took} ms"))
+                "  next: `mainstay migrate apply --allow-slow{0}{1}` and save again, or start \
+                 `mainstay dev --apply{0}{1}`, which does not ask",
+                next::app(&self.folder),
+                next::on(self.database.as_deref())
             );
+            return Answer::No;
         }
-        dev::Reloaded::Beyond(plan) => return Some(plan),
-        dev::Reloaded::Refused(why) => {
-            anstream::eprintln!("{why}");
-            print::warning("the app from before goes on serving");
+        let lines = self.keyboard.lines();
+        anstream::eprint!("do it now? [y/N] ");
+        tokio::select! {
+            line = lines.recv() => {
+                let line = line.unwrap_or_default().trim().to_lowercase();
+                match ["y", "yes"].contains(&&*line) {
+                    true => Answer::Yes,
+                    false => Answer::No,
+                }
+            }
+            Some(()) = changes.recv() => Answer::Saved,
         }
     }
-    None
-}
-
-/// Shows a plan and asks for a yes, where there is somebody to ask; says what to do where there is not.
-async fn agrees(plan: &Plan, place: &Place) -> bool {
-    anstream::eprintln!("the new app needs changes of its tables that are not plainly safe:");
-    for step in &plan.steps {
-        let label = print::good(step.label.name());
-        anstream::eprintln!("  {label:11} {}", step.summary);
-    }
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        anstream::eprintln!(
-            "  next: `mainstay migrate apply --allow-slow{0}{1}` and save again, or start \
-             `mainstay dev --apply{0}{1}`, which does not ask",
-            next::app(&place.folder),
-            next::on(place.database.as_deref())
-        );
-        return false;
-    }
-    anstream::eprint!("do it now? [y/N] ");
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = answer.await.ok().and_then(Result::ok).unwrap_or_default();
-    ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }

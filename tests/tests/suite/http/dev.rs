@@ -132,6 +132,74 @@ async fn with_a_thing(folder: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_says_what_it_did_not_do() {
+    const UNIQUE: &str = r#"
+name = "dev"
+[server]
+listen = "127.0.0.1:0"
+## modules/shop/module.toml
+[models.things.fields]
+name = { type = "string", unique = true }
+colour = { type = "string", optional = true }
+[models.things.access]
+read = "true"
+create = "true"
+"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    write_app(folder.path(), UNIQUE);
+    let mut server = Process::start(folder.path(), &["dev"]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let module = folder.path().join("modules/shop/module.toml");
+    let settings = folder.path().join("mainstay.toml");
+    let first = std::fs::read_to_string(&module).expect("a file");
+    let saved = async |path: &std::path::Path, text: &str, said: &[&str]| {
+        let before = server.stderr.text().len();
+        std::fs::write(path, text).expect("to save");
+        let start = Instant::now();
+        loop {
+            let all = server.stderr.text();
+            let new = &all[before..];
+            if said.iter().all(|text| new.contains(text)) {
+                break new.to_owned();
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{said:?}: {new}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    // What is undone is as before; what was never away is not spoken of.
+    let broken = first.replace("\"string\"", "\"sting\"");
+    saved(&module, &broken, &["sting", "goes on serving"]).await;
+    saved(&module, &first, &["as before"]).await;
+    let looser = first.replace(", unique = true", "");
+    saved(&module, &looser, &["still refuses duplicates", "reloaded"]).await;
+    let renamed = looser.replace("colour", "tint");
+    let said = saved(
+        &module,
+        &renamed,
+        &["add column", "shop.things.colour", "reloaded"],
+    )
+    .await;
+    // It is said once.
+    assert!(!said.contains("still refuses duplicates"), "{said}");
+    let moved = folder.path().join("modules/store");
+    std::fs::rename(module.parent().expect("a folder"), &moved).expect("to rename");
+    let said = [
+        "create table store.things",
+        "shop.things: no model has this table",
+        "reloaded",
+    ];
+    saved(&moved.join("module.toml"), &renamed, &said).await;
+    let elsewhere = "name = \"dev\"\n[server]\nlisten = \"127.0.0.1:1\"\n[database]\nurl = \"sqlite:other.db\"\n";
+    let said = [
+        "server.listen, database.url changed",
+        "start it again",
+        "reloaded",
+    ];
+    saved(&settings, elsewhere, &said).await;
+    server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_terminal_only_safe_steps_are_done_and_the_next_command_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     with_a_thing(folder.path()).await;
@@ -183,6 +251,16 @@ async fn on_a_terminal_it_asks_before_what_holds_up_writes() {
     assert!(!terminal.said().contains("reloaded"), "{}", terminal.said());
 
     std::fs::write(&module, format!("{INDEXED}# saved again\n")).expect("to save");
+    terminal.wait_for("[y/N]");
+    // A question that is out of date is asked anew, and an app that needs nothing is not asked for.
+    let before = MODULE.replace("color = { type = \"string\", default = \"'red'\" }", "");
+    std::fs::write(&module, &before).expect("to save");
+    terminal.wait_for("saved again");
+    terminal.wait_for("as before");
+    std::fs::write(&module, INDEXED).expect("to save");
+    terminal.wait_for("[y/N]");
+    std::fs::write(&module, format!("{INDEXED}# once more\n")).expect("to save");
+    terminal.wait_for("saved again");
     terminal.wait_for("[y/N]");
     terminal.type_in("y\n");
     terminal.wait_for("reloaded");
