@@ -23,7 +23,53 @@ const MOST_VALUES: usize = 100;
 
 /// What steers a list. A field of such a name is filtered as `limit[eq]=…`.
 const CONTROLS: &[&str] = &[
-    "filter", "sort", "limit", "cursor", "fields", "expand", "count", "search",
+    "filter", "sort", "limit", "cursor", "fields", "expand", "count",
+];
+/// What steers a list elsewhere, and what does here.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &[
+            "offset",
+            "page",
+            "skip",
+            "start",
+            "after",
+            "before",
+            "page_token",
+        ],
+        "pages are walked with cursor, which takes the next_cursor of the page before",
+    ),
+    (
+        &[
+            "per_page",
+            "perPage",
+            "page_size",
+            "pageSize",
+            "size",
+            "top",
+            "take",
+            "first",
+        ],
+        "how many records a page holds is limit",
+    ),
+    (
+        &[
+            "order", "order_by", "orderBy", "sort_by", "sortBy", "orderby",
+        ],
+        "the order is sort, as in sort=-price,name",
+    ),
+    (
+        &["include", "with", "populate", "embed", "join"],
+        "related records are asked for with expand",
+    ),
+    (
+        &["select", "columns", "only"],
+        "the fields to answer are named with fields",
+    ),
+    (
+        &["where", "query", "q"],
+        "records are chosen with filter, as in filter=price < 20",
+    ),
 ];
 /// What steers an answer that is one record.
 const SELECTS: &[&str] = &["fields", "expand"];
@@ -105,7 +151,10 @@ pub fn parse_select(query: Option<&str>, model: &Model, app: &App) -> Result<Sel
                 once.take("expand")?;
                 select.expand = expand::parse(&value, &app.settings.limits)?;
             }
-            name if CONTROLS.contains(&name) || model.field_named(name).is_some() => {
+            name if CONTROLS.contains(&name)
+                || name == "search"
+                || model.field_named(name).is_some() =>
+            {
                 return Err(Problem::new(
                     Code::UnknownParameter,
                     format!("{name} belongs to lists; there are fields and expand here."),
@@ -329,7 +378,7 @@ fn plain(
         }
     };
     if model.field_named(name).is_none() {
-        return Err(unknown_filter(name, model));
+        return Err(unknown_filter(parameter, name, model));
     }
     let earlier = filters.iter_mut().find(|f| f.field == name && f.op == op);
     match earlier {
@@ -356,28 +405,39 @@ fn plain(
     Ok(())
 }
 
-fn unknown_filter(name: &str, model: &Model) -> Problem {
+fn unknown_filter(parameter: &str, name: &str, model: &Model) -> Problem {
+    let refused = |detail: String| Problem::new(Code::UnknownParameter, detail);
     if name.contains('.') {
-        return Problem::new(
-            Code::UnknownParameter,
-            format!(
-                "{} leads over a relation: use filter, as in filter=category.name == 'x'.",
-                shown(name)
-            ),
-        );
+        return refused(format!(
+            "{} leads over a relation: use filter, as in filter=category.name == 'x'.",
+            shown(name)
+        ));
     }
-    if model.open {
-        let detail = format!(
-            "{} is not declared on {}: undeclared fields are compared with filter.",
-            shown(name),
+    // Only with a comparison behind it: `limit[eq]=5`.
+    if CONTROLS.contains(&name) {
+        let undeclared = match model.open {
+            true => {
+                format!(": undeclared fields are compared with filter, as in filter={name} == 'x'")
+            }
+            false => String::new(),
+        };
+        return refused(format!(
+            "{} compares a field, and {} declares none of that name{undeclared}; {name}=… steers the list.",
+            shown(parameter),
             model.full_name()
-        );
-        let fields = model.fields.iter().map(|f| f.name.as_str());
-        if nearest(name, CONTROLS.iter().copied().chain(fields)).is_none() {
-            return Problem::new(Code::UnknownParameter, detail);
-        }
+        ));
+    }
+    if let Some((_, ours)) = FOREIGN.iter().find(|(names, _)| names.contains(&name)) {
+        return refused(format!("{name} is not known: {ours}."));
     }
     let fields = model.fields.iter().map(|f| f.name.as_str());
+    if model.open && nearest(name, CONTROLS.iter().copied().chain(fields.clone())).is_none() {
+        return refused(format!(
+            "{0} is not declared on {1}: undeclared fields are compared with filter, as in filter={0} == 'x'.",
+            shown(name),
+            model.full_name()
+        ));
+    }
     unknown(name, CONTROLS.iter().copied().chain(fields))
 }
 

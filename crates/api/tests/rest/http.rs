@@ -47,7 +47,7 @@ impl Server {
             principal: &self.principal,
         };
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let answered = rest::answer(&self.engine, &parts, body, &context).await;
+        let answered = rest::answer(&self.engine, None, &parts, body, &context).await;
         Reply::of(answered)
     }
 

@@ -178,11 +178,23 @@ fn what_is_not_understood_is_refused() {
         // Unknown names.
         ("sttaus=1", UnknownParameter, "did you mean status?"),
         ("Limit=1", UnknownParameter, "did you mean limit?"),
-        ("page=2", UnknownParameter, "is not known"),
+        ("page=2", UnknownParameter, "with cursor"),
+        ("offset=1", UnknownParameter, "next_cursor"),
+        ("per_page=5", UnknownParameter, "is limit"),
+        ("order_by=name", UnknownParameter, "is sort"),
+        ("include=category", UnknownParameter, "with expand"),
+        ("select=id", UnknownParameter, "with fields"),
+        ("q=x", UnknownParameter, "with filter"),
         ("=1", UnknownParameter, "is not known"),
         ("category.name=x", UnknownParameter, "use filter"),
         ("reviews=x", UnknownParameter, "is not known"),
-        ("filter[eq]=x", UnknownParameter, "is not known"),
+        ("filter[eq]=x", UnknownParameter, "filter=… steers the list"),
+        // A list of what is known holds what is built.
+        (
+            "colour=x",
+            UnknownParameter,
+            "filter, sort, limit, cursor, fields, expand, count, id,",
+        ),
         ("sort[]=x", BadParameter, "the comparisons are"),
         ("status[like]=x", BadParameter, "the comparisons are"),
         ("status[EQ]=x", BadParameter, "the comparisons are"),
@@ -344,6 +356,12 @@ fn an_open_model_says_how_undeclared_fields_are_compared() {
     let notes = app.model_named("shop.notes").unwrap();
     let problem = parse_list(Some("colour=red"), notes, &app).unwrap_err();
     assert!(problem.detail.contains("compared with filter"), "{problem}");
+    let problem = parse_list(Some("limit[eq]=5"), notes, &app).unwrap_err();
+    assert_eq!(
+        problem.detail,
+        "limit[eq] compares a field, and shop.notes declares none of that name: undeclared fields are compared \
+         with filter, as in filter=limit == 'x'; limit=… steers the list."
+    );
     let problem = parse_list(Some("titel=red"), notes, &app).unwrap_err();
     assert!(problem.detail.contains("did you mean title?"), "{problem}");
 }
