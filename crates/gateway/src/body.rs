@@ -63,7 +63,7 @@ async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Problem> {
     Ok(whole.map_or(first, BytesMut::freeze))
 }
 
-fn too_large(limit: u64) -> Problem {
+pub fn too_large(limit: u64) -> Problem {
     Problem::new(
         Code::BodyTooLarge,
         format!("A body has {limit} bytes at most."),

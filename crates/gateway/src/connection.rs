@@ -38,7 +38,7 @@ const PREFACE: &[u8] = b"PRI ";
 
 /// A head that does not fit is refused as it comes; a smaller one that is too large by the edge, which can say what
 /// is. So there is room for what is allowed and for what HTTP puts between it.
-fn head_buffer(options: &Options) -> usize {
+pub fn head_buffer(options: &Options) -> usize {
     (2 * (options.address + options.headers)).max(64 * 1024)
 }
 
@@ -87,14 +87,16 @@ pub async fn run<S: Service>(
             .serve_connection(io, service);
         let pinned = Pin::new(&mut connection);
         let end = drive(pinned, &vital, &edge, stage, |c| c.graceful_shutdown()).await;
-        let problem = match (end, vital.refused()) {
+        let refused = vital.refused();
+        let parts = connection.into_parts();
+        let problem = match (end, refused) {
             (End::Failed(error), Some(status)) => {
-                refusal::unreadable(status, &error, edge.options())
+                refusal::unreadable(status, &error, &parts.read_buf, &edge)
             }
             (End::Slow, None) if vital.waits_for_head() => refusal::slow(edge.options()),
             (End::Done | End::Failed(_) | End::Slow, _) => return,
         };
-        let socket = connection.into_parts().io.into_socket();
+        let socket = parts.io.into_socket();
         let took = vital.head_took(Instant::now());
         refusal::answer(socket, problem, &edge, took).await;
     }

@@ -12,10 +12,11 @@ use crate::request_id::{RequestId, X_REQUEST_ID};
 use crate::service::{Answered, Context, Service};
 use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use spec::{Code, Principal, PrincipalKind, Problem, Uuid};
 use std::any::Any;
@@ -180,11 +181,17 @@ impl<S: Service> Edge<S> {
             )
             .limited("limits.address", most as u64));
         }
-        let headers: usize = parts
-            .headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
+        let (mut headers, mut hosts, mut codings) = (0, 0, 0);
+        let mut only_chunked = true;
+        for (name, value) in &parts.headers {
+            headers += name.as_str().len() + value.len();
+            if *name == HOST {
+                hosts += 1;
+            } else if *name == TRANSFER_ENCODING {
+                codings += 1;
+                only_chunked &= value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            }
+        }
         if headers > self.options.headers {
             let most = self.options.headers;
             return Err(Problem::new(
@@ -192,6 +199,16 @@ impl<S: Service> Edge<S> {
                 format!("The headers have {headers} bytes; {most} are allowed."),
             )
             .limited("limits.headers", most as u64));
+        }
+        // RFC 9112, 3.2. HTTP/2 has another field for it.
+        if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
+            let detail = format!("The request has {hosts} Host headers instead of one.");
+            return Err(Problem::new(Code::MalformedRequest, detail));
+        }
+        // hyper undoes the last one, chunked, and would leave the others in the body.
+        if codings > 1 || !only_chunked {
+            let detail = "The only Transfer-Encoding that is understood is chunked.";
+            return Err(Problem::new(Code::MalformedRequest, detail));
         }
         Ok(())
     }

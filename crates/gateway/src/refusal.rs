@@ -6,6 +6,8 @@
 //! is HTTP/1 alone. In HTTP/2 a request that cannot be read is a stream or a connection reset with a code
 //! (RFC 9113, 5.4), which the h2 crate does below anything that could answer a document.
 
+use crate::body;
+use crate::connection::head_buffer;
 use crate::edge::Edge;
 use crate::line::Line;
 use crate::options::Options;
@@ -29,9 +31,20 @@ const ROUTE: &str = "unreadable";
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// The problem of a request that hyper refused with `status`, for the reason that `error` gives.
-pub fn unreadable(status: u16, error: &hyper::Error, options: &Options) -> Problem {
+/// The problem of a request that hyper refused with `status`, for the reason that `error` gives. `unread` is what it
+/// had not taken from its buffer.
+pub fn unreadable<S: Service>(
+    status: u16,
+    error: &hyper::Error,
+    unread: &[u8],
+    edge: &Edge<S>,
+) -> Problem {
+    let options = edge.options();
     match status {
+        // Also hyper's answer to a Content-Length that it cannot count to. Then the head was taken.
+        431 if unread.len() < head_buffer(options) && !has_request_line(unread) => {
+            body::too_large(edge.service().body_limit())
+        }
         431 => Problem::new(
             Code::HeaderTooLarge,
             format!(
@@ -51,6 +64,11 @@ pub fn unreadable(status: u16, error: &hyper::Error, options: &Options) -> Probl
             format!("This is not a request of HTTP/1.1: {error}."),
         ),
     }
+}
+
+fn has_request_line(unread: &[u8]) -> bool {
+    let version = b" HTTP/1.";
+    unread.windows(version.len()).any(|part| part == version)
 }
 
 /// The problem of a head that does not end.

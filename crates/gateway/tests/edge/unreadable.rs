@@ -152,3 +152,92 @@ fn answers_of_the_service_go_out_as_they_are() {
         assert_eq!((answer.status, answer.header("connection")), (400, ""));
     }
 }
+
+/// What two servers might read in two ways (RFC 9112, 3.2 and 6.1) is not read at all.
+#[test]
+fn what_can_be_read_in_two_ways_is_refused() {
+    for options in both() {
+        let subject = Subject::start(options);
+        for (request, status, code) in [
+            ("GET /x HTTP/1.1\r\n\r\n", 400, "request.malformed"),
+            (
+                "GET http://x/x HTTP/1.1\r\nAccept: */*\r\n\r\n",
+                400,
+                "request.malformed",
+            ),
+            (
+                "GET /x HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n",
+                400,
+                "request.malformed",
+            ),
+            (
+                "GET /x HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n",
+                400,
+                "request.malformed",
+            ),
+            ("GET /x HTTP/1.0\r\n\r\n", 200, ""),
+            ("GET /x HTTP/1.1\r\nHost:\r\n\r\n", 200, ""),
+            (
+                "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                400,
+                "request.malformed",
+            ),
+            (
+                "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                400,
+                "request.malformed",
+            ),
+            (
+                "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+                400,
+                "request.malformed",
+            ),
+            (
+                "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n",
+                200,
+                "",
+            ),
+            (
+                "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\nabc",
+                413,
+                "limit.body",
+            ),
+            (
+                "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551616\r\n\r\nabc",
+                400,
+                "request.malformed",
+            ),
+        ] {
+            let mut client = subject.client();
+            client.send(request);
+            let answer = client.answer();
+            assert_eq!(answer.status, status, "{request:?}");
+            if status != 200 {
+                assert_eq!(answer.code(), code, "{request:?}");
+            }
+        }
+    }
+}
+
+/// Of a length and chunks only the chunks count, and nothing that comes behind them: hyper leaves out the length, so
+/// that the edge cannot refuse what RFC 9112, 6.1 leaves it to refuse.
+#[test]
+fn behind_a_body_with_two_lengths_nothing_is_read() {
+    let subject = Subject::start(short());
+    let behind = "GET /behind HTTP/1.1\r\nHost: x\r\n\r\n";
+    for lengths in [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+    ] {
+        let mut client = subject.client();
+        client.send(format!(
+            "POST /x HTTP/1.1\r\nHost: x\r\n{lengths}\r\n2\r\nab\r\n0\r\n\r\n{behind}"
+        ));
+        let answer = client.answer();
+        assert_eq!(answer.body, "POST /x nobody 2");
+        assert_eq!(answer.header("connection"), "close");
+        let (rest, closed) = client.until_closed();
+        assert!(closed && rest.is_empty(), "{rest}");
+    }
+    assert_eq!(subject.lines().len(), 2);
+}
