@@ -27,6 +27,8 @@ pub enum About<'a> {
     Record(&'a str),
     /// A record to create.
     Body(&'a [u8]),
+    /// A stored record and a change to it, a merge patch.
+    Change(&'a str, &'a [u8]),
 }
 
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct Explanation {
     pub folded: String,
     /// The fields that the folded rule names, with the record's values. None where no record is asked about.
     pub values: Vec<(String, String)>,
+    /// What a change makes of those, where one is asked about.
+    pub becomes: Vec<(String, String)>,
     /// None where only the rule is asked about.
     pub allowed: Option<bool>,
     /// Why not, when it is not the rule: there is no such record, or its data is not valid.
@@ -84,6 +88,7 @@ impl Engine {
             above_rules,
             folded: shown(&folded, &app, model.id),
             values: Vec::new(),
+            becomes: Vec::new(),
             allowed: None,
             note: None,
             sql: run
@@ -95,6 +100,10 @@ impl Engine {
             About::Rule => {}
             About::Body(body) => run.explain_create(&judge, body, &folded, &mut out)?,
             About::Record(id) => run.explain_record(&judge, id, &folded, &mut out).await?,
+            About::Change(id, body) => {
+                run.explain_change(&judge, id, body, &folded, &mut out)
+                    .await?;
+            }
         }
         Ok(out)
     }
@@ -109,7 +118,7 @@ impl Run<'_> {
         let want = resolver.want(self.app.model(model.id), &Select::default())?;
         let statement = match about {
             About::Record(id) => self.planner().one(&want, crate::read::parse_id(model, id)?),
-            About::Rule | About::Body(_) => {
+            About::Rule | About::Body(_) | About::Change(..) => {
                 let sort = resolver.sort(self.app.model(model.id), &[])?;
                 let limit = self.app.settings.limits.page_default;
                 self.planner().page(&Page {
@@ -191,12 +200,77 @@ impl Run<'_> {
             true => judge.holds(rule, &record, Some(&record)),
             false => answers.first() == Some(&Value::Bool(true)),
         });
-        if out.verb == Verb::Update && !matches!(rule, Rule::Allow | Rule::Deny) {
-            out.note = Some(
-                "of the stored record; the rule must hold for the resulting one as well".to_owned(),
-            );
+        if out.verb == Verb::Update
+            && let Rule::When(expr) = rule
+        {
+            let note = match expr.names_old() {
+                true => {
+                    "as if nothing changed: a rule that names `old` is asked once, with the stored record as \
+                     `old` and the resulting one; give the change as JSON after the id to decide on it"
+                }
+                false => {
+                    "of the stored record; the rule must hold for the resulting one as well: give the change \
+                     as JSON after the id to decide on it"
+                }
+            };
+            out.note = Some(note.to_owned());
         }
         Ok(())
+    }
+
+    async fn explain_change(
+        &mut self,
+        judge: &Judge,
+        id: &str,
+        body: &[u8],
+        rule: &Rule,
+        out: &mut Explanation,
+    ) -> Result<()> {
+        let rehearsal = self.rehearse(judge.model, id, body).await?;
+        let Some((stored, result)) = rehearsal.records else {
+            out.allowed = Some(false);
+            out.note = Some("there is no such record".to_owned());
+            return Ok(());
+        };
+        out.values = values(judge, rule, &stored);
+        out.becomes = values(judge, rule, &result);
+        out.becomes.retain(|value| !out.values.contains(value));
+        out.allowed = Some(rehearsal.decided.is_ok());
+        out.note = match rehearsal.decided {
+            Ok(()) => crate::judge::traverses(rule).then(|| {
+                "the rule needs other records: for the resulting one it is asked in the statement that writes"
+                    .to_owned()
+            }),
+            Err(problem) if matches!(problem.code, Code::Forbidden | Code::Unauthenticated) => {
+                Some(which_failed(judge, rule, &stored, &result).to_owned())
+            }
+            Err(problem) if problem.code == Code::NotFound => {
+                Some("the caller may not read this record, so to them there is none".to_owned())
+            }
+            Err(problem) => Some(problem.to_string()),
+        };
+        Ok(())
+    }
+}
+
+/// Of an update that its rule denies: for which of the two records it does not hold.
+fn which_failed(judge: &Judge, rule: &Rule, stored: &Record, result: &Record) -> &'static str {
+    match rule {
+        Rule::Allow | Rule::Deny => "no record passes this rule",
+        Rule::When(expr) if expr.names_old() => {
+            "the rule is asked once, with the stored record as `old` and the resulting one; it does not hold"
+        }
+        Rule::When(expr) if expr.traverses() => "the rule does not hold for the stored record",
+        Rule::When(_) => {
+            let holds = |record| judge.holds(rule, record, Some(stored));
+            match (holds(stored), holds(result)) {
+                (false, false) => {
+                    "the rule holds neither for the stored record nor for the resulting one"
+                }
+                (false, true) => "the rule does not hold for the stored record",
+                (true, _) => "the rule does not hold for the resulting record",
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use plan::access::{self, Verb};
 use plan::operation::{Precondition, Replace, Select, Update};
 use plan::write::{Guards, Logged};
 use spec::problem::Result;
-use spec::statement::Step;
+use spec::statement::{Statement, Step};
 use spec::types::FieldType;
 use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
 use std::time::Instant;
@@ -47,6 +47,13 @@ struct Turn {
     fields: Vec<(FieldId, Option<Question>)>,
     /// Whether the caller may read what they name, of the fields that not everybody may.
     seen: Vec<(FieldId, Question)>,
+}
+
+/// What an update would come to.
+pub struct Rehearsal {
+    /// The stored record and the resulting one, where there is one.
+    pub records: Option<(Record, Record)>,
+    pub decided: Result<()>,
 }
 
 /// What a turn came to.
@@ -99,7 +106,42 @@ impl Run<'_> {
         self.change(Way::Put, asked, private).await
     }
 
-    async fn change(&mut self, way: Way, asked: Asked<'_>, private: Vec<Step>) -> Result<Answer> {
+    /// What an update would come to, decided as one and not written.
+    pub async fn rehearse(&mut self, model: ModelId, id: &str, body: &[u8]) -> Result<Rehearsal> {
+        let asked = Asked {
+            model,
+            id: id.to_owned(),
+            body,
+            if_match: None,
+            if_absent: false,
+            select: Select::default(),
+        };
+        let (statement, turn) = self.prepare(Way::Patch, &asked, Vec::new()).await?;
+        let rows = self
+            .engine
+            .store
+            .read(&statement, self.bounds(1))
+            .await
+            .map_err(problem_of)?;
+        let row = (!rows.captured.is_empty()).then_some(rows.captured.as_slice());
+        let records = row.map(|row| {
+            let (stored, _) = Record::from_row(turn.judge.model(), row);
+            let result = turn.merged(&stored, &[], &mut Vec::new());
+            (stored, result)
+        });
+        let decided = turn
+            .decide(row)
+            .and_then(|(_, turned)| turned.invalid.map_or(Ok(()), Err));
+        Ok(Rehearsal { records, decided })
+    }
+
+    /// How to read the record, and what to decide when it is read.
+    async fn prepare(
+        &mut self,
+        way: Way,
+        asked: &Asked<'_>,
+        private: Vec<Step>,
+    ) -> Result<(Statement, Turn)> {
         let start = Instant::now();
         let judge = self.judge(asked.model);
         let model = judge.model();
@@ -160,7 +202,12 @@ impl Run<'_> {
             seen,
         };
         self.planned(start);
+        Ok((statement, turn))
+    }
 
+    async fn change(&mut self, way: Way, asked: Asked<'_>, private: Vec<Step>) -> Result<Answer> {
+        let (statement, turn) = self.prepare(way, &asked, private).await?;
+        let judge = turn.judge.clone();
         let start = Instant::now();
         let attempt = self
             .engine

@@ -38,15 +38,22 @@ pub async fn explain(
     who: &str,
     verb: Verb,
     model: &str,
-    about: Option<&str>,
+    about: (Option<&str>, Option<&str>),
 ) -> Result<(), Failure> {
     let opened = app::open(folder, database, true).await?;
     let model = opened.model(model)?;
     let principal = principal(&opened, who).await?;
     let about = match (verb, about) {
-        (_, None) => About::Rule,
-        (Verb::Create, Some(json)) => About::Body(json.as_bytes()),
-        (_, Some(id)) => About::Record(id),
+        (_, (None, _)) => About::Rule,
+        (Verb::Create, (Some(json), None)) => About::Body(json.as_bytes()),
+        (_, (Some(id), None)) => About::Record(id),
+        (Verb::Update, (Some(id), Some(json))) => About::Change(id, json.as_bytes()),
+        (_, (Some(_), Some(_))) => {
+            return Err(Failure::with_code(
+                2,
+                "only an update has a change to decide on",
+            ));
+        }
     };
     let verb = match verb {
         Verb::Read => access::Verb::Read,
@@ -77,6 +84,9 @@ pub async fn explain(
     }
     for (name, value) in &told.values {
         print::line(format!("  where      {name} = {value}"));
+    }
+    for (name, value) in &told.becomes {
+        print::line(format!("  becomes    {name} = {value}"));
     }
     for barred in &told.barred {
         print::line(format!("  field      {barred}"));

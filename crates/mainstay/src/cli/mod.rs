@@ -152,6 +152,9 @@ enum Command {
         /// A record's id; for create, the record as JSON
         #[arg(value_name = "ID|JSON")]
         about: Option<String>,
+        /// For update: the change, a merge patch
+        #[arg(value_name = "JSON")]
+        change: Option<String>,
         #[command(flatten)]
         database: DatabaseFlag,
     },
@@ -370,6 +373,7 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
             verb,
             model,
             about,
+            change,
             database,
         } => {
             explain::explain(
@@ -378,7 +382,7 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
                 &who,
                 verb,
                 &model,
-                about.as_deref(),
+                (about.as_deref(), change.as_deref()),
             )
             .await
         }

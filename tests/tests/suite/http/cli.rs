@@ -656,6 +656,64 @@ fn a_password_is_asked_for_and_not_shown() {
 }
 
 #[test]
+fn explain_decides_on_a_change() {
+    let folder = app(r#"
+name = "shop"
+## modules/shop/module.toml
+[models.orders.fields]
+status = { type = "string" }
+note = { type = "string", optional = true }
+total = { type = "int", default = "0", write = "status == 'draft'" }
+[models.orders.access]
+read = "true"
+update = "old.status == 'draft' && status in ['draft', 'placed']"
+[models.drafts.fields]
+status = { type = "string" }
+[models.drafts.access]
+read = "true"
+update = "status == 'draft'"
+"#);
+    let folder = folder.path();
+    run(folder, MIGRATE).expect(0, &[]);
+    for model in ["orders", "drafts"] {
+        let line = format!("{{\"status\":\"draft\",\"id\":\"{GIVEN}\"}}\n");
+        std::fs::write(folder.join("lines.jsonl"), line).expect("a file");
+        run(folder, &["import", &format!("shop.{model}"), "lines.jsonl"]).expect(0, &[]);
+    }
+    let update = |model: &str, change: &str, said: &[&str]| {
+        run(folder, &["explain", "update", model, GIVEN, change]).expect(0, said);
+    };
+    let of = "shop.orders";
+    update(
+        of,
+        r#"{"status":"placed"}"#,
+        &[
+            "status = \"draft\"",
+            "becomes    status = \"placed\"",
+            "allowed",
+        ],
+    );
+    update(of, r#"{"status":"shipped"}"#, &["denied", "asked once"]);
+    update(of, r#"{"status":"placed","total":5}"#, &["denied", "total"]);
+    update(of, r#"{"status":7}"#, &["denied", "status"]);
+    update(
+        "shop.drafts",
+        r#"{"status":"placed"}"#,
+        &["denied", "for the resulting record"],
+    );
+    let without = run(folder, &["explain", "update", of, GIVEN]);
+    without.expect(0, &["as if nothing changed", "asked once"]);
+    assert!(
+        !without.said().contains("resulting one as well"),
+        "{}",
+        without.said()
+    );
+    // Nothing was written.
+    run(folder, &["explain", "update", of, GIVEN, "{}"]).expect(0, &["status = \"draft\""]);
+    run(folder, &["explain", "read", of, GIVEN, "{}"]).expect(2, &["only an update"]);
+}
+
+#[test]
 fn explain_says_which_rule_decides() {
     let folder = app(APP);
     let folder = folder.path();
