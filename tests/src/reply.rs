@@ -56,7 +56,14 @@ impl Reply {
     #[track_caller]
     pub fn problem(&self) -> &Problem {
         match &self.0 {
-            Err(problem) => problem,
+            Err(problem) => {
+                // Whatever is said is a sentence, and ends as one.
+                let errors = problem.errors.iter().map(|e| e.detail.as_str());
+                for detail in errors.chain([problem.detail.as_str()]) {
+                    assert!(detail.ends_with(['.', '?', '!']), "no full stop: {detail}");
+                }
+                problem
+            }
             Ok(answer) => panic!(
                 "expected a problem, got {:?}",
                 answer.body().map(String::from_utf8_lossy)

@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for Body<'_> {
                     let known = self.model.fields.iter().map(|f| f.name.as_str());
                     let hint = nearest(&name, known)
                         .map(|n| format!("; did you mean {n}?"))
-                        .unwrap_or_default();
+                        .unwrap_or_else(|| ".".to_owned());
                     let detail = format!(
                         "{} has no field {}{hint}",
                         self.model.full_name(),

@@ -459,6 +459,9 @@ impl<'a> Resolver<'a> {
                 detail.push_str(help);
                 detail.push(')');
             }
+            if !detail.ends_with(['.', '?']) {
+                detail.push('.');
+            }
             let problem = Problem::new(Code::BadFilter, detail);
             match met_limit(text, limits) {
                 Some((name, value)) if first.code == "expr-too-large" => Problem {

@@ -208,7 +208,7 @@ impl Problem {
     pub fn invalid(mut errors: Vec<FieldError>) -> Problem {
         let detail = match errors.as_slice() {
             [one] => one.detail.clone(),
-            many => format!("{} values are not valid", many.len()),
+            many => format!("{} values are not valid.", many.len()),
         };
         errors.truncate(100);
         Problem {

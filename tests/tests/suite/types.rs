@@ -305,6 +305,31 @@ each_store!(every_wrong_value_is_told_at_its_field, APP, async |fx| {
     );
 });
 
+each_store!(
+    a_datetime_that_lacks_something_is_completed,
+    APP,
+    async |fx| {
+        let sent = [
+            ("2026-12-01", "2026-12-01T00:00:00Z"),
+            ("2021-01-01T00:00:00", "2021-01-01T00:00:00Z"),
+        ];
+        for (at, whole) in sent {
+            let body = json!({"id": "a", "at": at}).to_string();
+            let reply = fx.create_text(&user(1), "t.everything", &body).await;
+            let detail = &reply.problem().errors[0].detail;
+            assert!(detail.contains(&format!("write {whole}.")), "{detail}");
+            let plain = Query::new().plain("at", PlainOp::Gte, &[at]);
+            let filter = Query::new().filter(&format!("at >= '{at}'"));
+            for query in [plain, filter] {
+                let reply = fx.list(&user(1), "t.everything", query).await;
+                let problem = reply.problem();
+                let said = format!("{problem:?}");
+                assert!(said.contains(whole), "{said}");
+            }
+        }
+    }
+);
+
 each_store!(a_body_that_is_no_record_is_refused_whole, APP, async |fx| {
     for body in [
         "",
