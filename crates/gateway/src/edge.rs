@@ -3,7 +3,7 @@
 use crate::access_log::AccessLog;
 use crate::body;
 use crate::guard::Vital;
-use crate::line::{Line, millis, number};
+use crate::line::{Line, bounded, millis, number};
 use crate::metrics::Metrics;
 use crate::options::{Options, Timing};
 use crate::probes;
@@ -337,6 +337,8 @@ impl<'r, S: Service> Entry<'r, S> {
             // The cause of a failure must be found somewhere.
             if status.is_some_and(|status| status >= 500) {
                 let request_id = self.id.as_str();
+                let cause = cause.map(bounded);
+                let cause = cause.as_deref();
                 tracing::error!(request_id, cause, "a request failed");
             }
             return;

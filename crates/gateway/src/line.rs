@@ -2,6 +2,7 @@
 
 use spec::json::{write_string, write_uuid};
 use spec::{Code, PrincipalKind, Uuid};
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl Line<'_> {
         }
         if let Some(cause) = self.cause {
             out.extend_from_slice(b",\"cause\":");
-            write_string(out, cause);
+            write_string(out, &bounded(cause));
         }
         if self.status.is_none() {
             out.extend_from_slice(b",\"abandoned\":true");
@@ -138,10 +139,24 @@ impl Line<'_> {
             let _ = write!(out, " {status_color}{}{reset}", code.name());
         }
         if let Some(cause) = self.cause {
-            let _ = write!(out, ": {}", Shown(cause));
+            let _ = write!(out, ": {}", Shown(&bounded(cause)));
         }
         out.push(b'\n');
     }
+}
+
+/// So much of a cause is logged: it may repeat what a caller sent, and they may send it often.
+const MOST_CAUSE: usize = 1024;
+
+/// A cause as the log has it.
+pub fn bounded(cause: &str) -> Cow<'_, str> {
+    if cause.len() <= MOST_CAUSE {
+        return Cow::Borrowed(cause);
+    }
+    Cow::Owned(format!(
+        "{}…",
+        &cause[..cause.floor_char_boundary(MOST_CAUSE)]
+    ))
 }
 
 /// Text from outside, on a terminal: what could move the cursor or turn the line around is shown as an escape.
@@ -258,6 +273,29 @@ mod tests {
         assert_eq!(pretty.matches('\n').count(), 1);
         let tame = |c: char| c == '\n' || !c.is_control() && c != '\u{202e}';
         assert!(pretty.chars().all(tame), "{pretty:?}");
+    }
+
+    #[test]
+    fn a_cause_has_its_bound() {
+        for (cause, shown) in [
+            ("x".repeat(1024), "x".repeat(1024)),
+            ("x".repeat(1025), format!("{}…", "x".repeat(1024))),
+            // Never through a character.
+            (
+                format!("x{}", "é".repeat(1000)),
+                format!("x{}…", "é".repeat(511)),
+            ),
+        ] {
+            let line = Line {
+                cause: Some(&cause),
+                ..line()
+            };
+            let json: serde_json::Value =
+                serde_json::from_str(&written(&line, Format::Json)).unwrap();
+            assert_eq!(json["cause"], shown);
+            let pretty = written(&line, Format::Pretty { color: false });
+            assert!(pretty.ends_with(&format!(" B: {shown}\n")), "{pretty}");
+        }
     }
 
     #[test]

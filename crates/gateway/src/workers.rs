@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, watch};
+
+/// Connections that may wait for one thread. A thread that is held up keeps them waiting, so they are few.
+const QUEUE: usize = 16;
 
 struct Dealt {
     socket: std::net::TcpStream,
@@ -34,7 +37,11 @@ impl Drop for Counted {
     }
 }
 
-pub struct Workers(Vec<Worker>);
+pub struct Workers {
+    all: Vec<Worker>,
+    /// Told when one of them takes a connection out of its queue.
+    taken: Arc<Notify>,
+}
 
 impl Workers {
     pub fn start<S: Service>(
@@ -42,25 +49,33 @@ impl Workers {
         edge: &Arc<Edge<S>>,
         stage: &watch::Receiver<Stage>,
     ) -> io::Result<Workers> {
-        (0..number.max(1))
-            .map(|at| start(at, Arc::clone(edge), stage.clone()))
-            .collect::<io::Result<Vec<_>>>()
-            .map(Workers)
+        let taken = Arc::new(Notify::new());
+        let all = (0..number.max(1))
+            .map(|at| start(at, Arc::clone(edge), stage.clone(), Arc::clone(&taken)))
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Workers { all, taken })
     }
 
-    /// Gives a connection to the worker that has the fewest.
+    /// Gives a connection to the worker that has the fewest, of those with room in their queues.
     pub async fn deal(&self, socket: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let least = self.0.iter().min_by_key(|w| w.load.load(Ordering::Relaxed));
-        let (Some(worker), Ok(socket)) = (least, socket.into_std()) else {
+        let Ok(socket) = socket.into_std() else {
             return;
         };
-        worker.load.fetch_add(1, Ordering::Relaxed);
         let dealt = Dealt {
             socket,
             peer,
             permit,
         };
-        if worker.deal.send(dealt).await.is_err() {
+        let worker = loop {
+            let room = self.all.iter().filter(|w| w.deal.capacity() > 0);
+            if let Some(worker) = room.min_by_key(|w| w.load.load(Ordering::Relaxed)) {
+                break worker;
+            }
+            // Not for one of them: that one may be held up.
+            self.taken.notified().await;
+        };
+        worker.load.fetch_add(1, Ordering::Relaxed);
+        if worker.deal.try_send(dealt).is_err() {
             tracing::error!("a serving thread is gone");
         }
     }
@@ -68,7 +83,7 @@ impl Workers {
     /// Waits for the threads, whose connections have ended.
     pub async fn stop(self) {
         let joined = tokio::task::spawn_blocking(move || {
-            for worker in self.0 {
+            for worker in self.all {
                 drop(worker.deal);
                 let _ = worker.thread.join();
             }
@@ -82,8 +97,9 @@ fn start<S: Service>(
     at: usize,
     edge: Arc<Edge<S>>,
     mut stage: watch::Receiver<Stage>,
+    taken: Arc<Notify>,
 ) -> io::Result<Worker> {
-    let (deal, mut dealt) = mpsc::channel::<Dealt>(64);
+    let (deal, mut dealt) = mpsc::channel::<Dealt>(QUEUE);
     let load = Arc::new(AtomicUsize::new(0));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -100,6 +116,7 @@ fn start<S: Service>(
                     permit,
                 }) = dealt.recv().await
                 {
+                    taken.notify_one();
                     let (edge, stage) = (Arc::clone(&edge), stage.clone());
                     let counted = Counted(Arc::clone(&count));
                     tokio::spawn(async move {

@@ -71,9 +71,10 @@ impl Client {
         self.socket.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
-    /// Takes from the socket until there are so many bytes, or no more have come.
-    pub fn take(&mut self, bytes: usize) {
+    /// Takes from the socket until there are so many bytes, or no more have come; answers how many there are.
+    pub fn take(&mut self, bytes: usize) -> usize {
         while self.rest.len() < bytes && self.more().is_ok_and(|read| read > 0) {}
+        self.rest.len()
     }
 
     fn more(&mut self) -> std::io::Result<usize> {

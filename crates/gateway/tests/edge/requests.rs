@@ -1,10 +1,10 @@
 //! Requests that are in order, and the traces they leave.
 
-use crate::client::Answer;
+use crate::client::{Answer, Client};
 use crate::subject::{Subject, USER, both, short};
-use gateway::{Exposure, Options, Timing};
+use gateway::{Exposure, Options, Threads, Timing};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_request_is_answered_named_and_logged() {
@@ -188,6 +188,39 @@ fn a_panic_is_one_requests_own() {
         assert_eq!(lines[1]["cause"], "panic: on purpose, later");
         assert_eq!(lines[2]["cause"], "panic: while authenticating");
         assert_eq!(lines[0]["level"], "error");
+    }
+}
+
+/// One that holds up its thread holds up what that thread has, and not who comes next.
+#[test]
+fn a_stuck_thread_is_not_waited_for() {
+    let subject = Subject::start(Options {
+        threads: Threads::Own(2),
+        head_time: Duration::from_secs(5),
+        ..short()
+    });
+    let mut stuck = subject.client();
+    stuck.send("GET /block HTTP/1.1\r\nHost: x\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(100));
+    let begin = Instant::now();
+    let mut others: Vec<Client> = (0..300).map(|_| subject.client()).collect();
+    for client in &mut others {
+        client.silent_for(Duration::from_millis(20));
+        client.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    let answered = others.iter_mut().map(|client| client.take(1));
+    let answered = answered.filter(|bytes| *bytes > 0).count();
+    let took = begin.elapsed();
+    assert!(
+        took < Duration::from_secs(2),
+        "it is no longer stuck after {took:?}"
+    );
+    assert!(answered >= 280, "{answered} of 300");
+    // They are not forgotten.
+    assert_eq!(stuck.answer().status, 200);
+    for client in &mut others {
+        client.silent_for(Duration::from_secs(5));
+        assert_eq!(client.answer().status, 200);
     }
 }
 

@@ -65,6 +65,8 @@ impl Service for Echo {
                 panic!("on purpose, later");
             }
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+            // As nothing should do: the thread is held, not only the request.
+            "/block" => std::thread::sleep(Duration::from_millis(2500)),
             "/stuck" => std::future::pending().await,
             "/big" => return answered(Bytes::from(vec![b'x'; BIG]), None, None),
             "/bare/400" => {
