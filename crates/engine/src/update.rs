@@ -17,6 +17,7 @@ use spec::problem::Result;
 use spec::statement::{Statement, Step};
 use spec::types::FieldType;
 use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
+use std::sync::Arc;
 use std::time::Instant;
 use store::error::problem_of;
 use store::{Changed, Decision};
@@ -209,17 +210,26 @@ impl Run<'_> {
         let (statement, turn) = self.prepare(way, &asked, private).await?;
         let judge = turn.judge.clone();
         let start = Instant::now();
-        let attempt = self
-            .engine
-            .store
-            .change(statement, self.deadline, move |row| {
-                match turn.decide(row) {
-                    Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
-                    Ok((None, turned)) => Decision::Stop(Ok(turned)),
-                    Err(problem) => Decision::Stop(Err(problem)),
+        let turn = Arc::new(turn);
+        // Between the look at what is not there and its insert, another `PUT` may have created it on PostgreSQL:
+        // then there is something to replace.
+        let mut again = way == Way::Put;
+        let attempt = loop {
+            let turn = Arc::clone(&turn);
+            let decide = move |row: Option<&[Value]>| match turn.decide(row) {
+                Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
+                Ok((None, turned)) => Decision::Stop(Ok(turned)),
+                Err(problem) => Decision::Stop(Err(problem)),
+            };
+            let store = &self.engine.store;
+            let attempt = store.change(statement.clone(), self.deadline, decide).await;
+            match attempt {
+                Err(store::StoreError::Unique { columns, .. }) if again && columns == ["id"] => {
+                    again = false;
                 }
-            })
-            .await;
+                attempt => break attempt,
+            }
+        };
         self.stored(start);
         let turned = match attempt {
             Ok(Changed::Stopped(result)) => self.valid(&judge, result?).await?,

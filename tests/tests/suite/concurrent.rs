@@ -63,6 +63,17 @@ fn one(model: ModelId, id: &str) -> plan::operation::Operation {
     })
 }
 
+fn put(model: ModelId, id: &str, n: i64) -> plan::operation::Operation {
+    plan::operation::Operation::Replace(plan::operation::Replace {
+        model,
+        id: id.to_owned(),
+        body: bytes::Bytes::from(json!({ "n": n }).to_string()),
+        if_match: None,
+        if_absent: false,
+        select: plan::operation::Select::default(),
+    })
+}
+
 each_store!(no_update_is_lost, APP, async |fx| {
     const TASKS: i64 = 32;
     fx.create(&user(1), M, json!({"id": "c"})).await.ok();
@@ -105,6 +116,34 @@ each_store!(no_update_is_lost, APP, async |fx| {
         .map(|c| c.version)
         .collect();
     assert_eq!(versions, (1..=TASKS + 1).collect::<Vec<_>>());
+});
+
+// One of them creates it; the others find it there and replace it, on either store.
+each_store!(a_put_by_many_at_once_is_a_put, APP, async |fx| {
+    for round in 0..8 {
+        let id = format!("new{round}");
+        let (engine, model) = door(fx);
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..16 {
+            let (engine, id) = (Arc::clone(&engine), id.clone());
+            tasks.spawn(async move { run(&engine, put(model, &id, n)).await });
+        }
+        while let Some(reply) = tasks.join_next().await {
+            let reply = reply.expect("a task");
+            assert!(
+                reply.0.is_ok() || reply.code() == "data.contended",
+                "{:?}",
+                reply.problem()
+            );
+        }
+        let versions: Vec<i64> = fx
+            .changes_of(M, &id)
+            .await
+            .iter()
+            .map(|c| c.version)
+            .collect();
+        assert_eq!(versions, (1..=versions.len() as i64).collect::<Vec<_>>());
+    }
 });
 
 // Somebody reads the log while many write: every row once, each record's in order.
