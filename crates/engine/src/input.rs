@@ -361,7 +361,10 @@ fn value(
                         Some(whole) => format!("write {whole}"),
                         None => e.to_string(),
                     };
-                    wrong("type", format!("{name} must be an RFC 3339 datetime: {why}."))
+                    wrong(
+                        "type",
+                        format!("{name} must be an RFC 3339 datetime: {why}."),
+                    )
                 })
         }
         FieldType::Date => {
