@@ -1,8 +1,10 @@
 //! Which settings are in force, and where each came from: a flag, the environment, `mainstay.toml`, a default.
 
 use crate::database::Database;
+use serde_json::Value as Json;
 use spec::Settings;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where a setting came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,8 @@ pub struct Flags {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub key: &'static str,
-    pub value: String,
+    /// As it is written in the file: a number, a flag, or text.
+    pub value: Json,
     pub origin: Origin,
 }
 
@@ -125,42 +128,101 @@ impl Config {
     }
 }
 
-fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, String)> {
-    let time = |d: std::time::Duration| format!("{d:?}");
+fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
+    let time = |d: Duration| Json::from(spelled(d));
     vec![
-        ("name", s.name.clone()),
-        ("server.listen", s.server.listen.clone()),
+        ("name", s.name.clone().into()),
+        ("server.listen", s.server.listen.clone().into()),
         ("server.drain", time(s.server.drain)),
-        ("database.url", database.shown()),
-        ("database.pool", s.database.pool.to_string()),
+        ("database.url", database.shown().into()),
+        ("database.pool", s.database.pool.into()),
         (
             "auth.registration",
-            format!("{:?}", s.auth.registration).to_lowercase(),
+            format!("{:?}", s.auth.registration).to_lowercase().into(),
         ),
         ("auth.access_token", time(s.auth.access_token)),
         ("auth.refresh_token", time(s.auth.refresh_token)),
-        ("auth.verify_email", s.auth.verify_email.to_string()),
-        ("auth.password_min", s.auth.password_min.to_string()),
-        ("limits.page", s.limits.page.to_string()),
-        ("limits.page_default", s.limits.page_default.to_string()),
-        ("limits.nested_page", s.limits.nested_page.to_string()),
-        ("limits.expand_depth", s.limits.expand_depth.to_string()),
-        ("limits.expand", s.limits.expand.to_string()),
-        ("limits.answer", s.limits.answer.to_string()),
-        ("limits.filter", s.limits.filter.to_string()),
-        ("limits.filter_nodes", s.limits.filter_nodes.to_string()),
-        ("limits.filter_depth", s.limits.filter_depth.to_string()),
-        ("limits.body", s.limits.body.to_string()),
-        ("limits.json_depth", s.limits.json_depth.to_string()),
-        ("limits.members", s.limits.members.to_string()),
+        ("auth.verify_email", s.auth.verify_email.into()),
+        ("auth.password_min", s.auth.password_min.into()),
+        ("limits.page", s.limits.page.into()),
+        ("limits.page_default", s.limits.page_default.into()),
+        ("limits.nested_page", s.limits.nested_page.into()),
+        ("limits.expand_depth", s.limits.expand_depth.into()),
+        ("limits.expand", s.limits.expand.into()),
+        ("limits.answer", s.limits.answer.into()),
+        ("limits.filter", s.limits.filter.into()),
+        ("limits.filter_nodes", s.limits.filter_nodes.into()),
+        ("limits.filter_depth", s.limits.filter_depth.into()),
+        ("limits.body", s.limits.body.into()),
+        ("limits.json_depth", s.limits.json_depth.into()),
+        ("limits.members", s.limits.members.into()),
         ("limits.query_time", time(s.limits.query_time)),
-        ("limits.address", s.limits.address.to_string()),
-        ("limits.query", s.limits.query.to_string()),
-        ("limits.headers", s.limits.headers.to_string()),
+        ("limits.address", s.limits.address.into()),
+        ("limits.query", s.limits.query.into()),
+        ("limits.headers", s.limits.headers.into()),
         ("limits.head_time", time(s.limits.head_time)),
         ("limits.body_time", time(s.limits.body_time)),
         ("changes.keep", time(s.changes.keep)),
     ]
+}
+
+/// As the file has it: `15m`, not `900s`.
+fn spelled(time: Duration) -> String {
+    let millis = time.as_millis();
+    let units = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1000),
+    ];
+    units
+        .into_iter()
+        .find(|(_, size)| millis > 0 && millis.is_multiple_of(*size))
+        .map_or_else(
+            || format!("{millis}ms"),
+            |(unit, size)| format!("{}{unit}", millis / size),
+        )
+}
+
+/// Every variable that is read, here or beside (`server`, `cli`).
+const VARIABLES: [&str; 6] = [
+    "MAINSTAY_DATABASE_URL",
+    "MAINSTAY_DATABASE_POOL",
+    "MAINSTAY_LISTEN",
+    crate::secret::VARIABLE,
+    "MAINSTAY_LOG",
+    "MAINSTAY_TRACE",
+];
+
+/// What is set and read by nobody: most likely a slip, and the setting that was meant stays as it was.
+pub fn unread() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut unread: Vec<String> = names.filter(|name| nobody_reads(name)).collect();
+    unread.sort();
+    unread
+        .into_iter()
+        .map(|name| {
+            // All begin alike, which says nothing of how near they are.
+            let short = |name: &str| name.trim_start_matches("MAINSTAY_").to_lowercase();
+            let known: Vec<String> = VARIABLES.iter().map(|known| short(known)).collect();
+            let near = spec::nearest::nearest(&short(&name), known.iter().map(String::as_str));
+            match near.map(|near| format!("MAINSTAY_{}", near.to_uppercase())) {
+                Some(near) => format!("{name} is set, and nothing reads it; did you mean {near}?"),
+                None => format!(
+                    "{name} is set, and nothing reads it; there are {}",
+                    VARIABLES.join(", ")
+                ),
+            }
+        })
+        .collect()
+}
+
+fn nobody_reads(name: &str) -> bool {
+    // Those of the project's own tests are theirs.
+    let tests = ["MAINSTAY_TEST_", "MAINSTAY_AGREEMENT_"];
+    name.starts_with("MAINSTAY_")
+        && !VARIABLES.contains(&name)
+        && !tests.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Which keys the file names; only to say where a value came from, so its mistakes are told elsewhere.

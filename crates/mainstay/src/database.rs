@@ -77,7 +77,11 @@ impl Database {
                 };
                 let path = path.clone();
                 // Opening touches the disk and may wait for a lock.
-                let opened = tokio::task::spawn_blocking(move || Sqlite::open(path, options)).await;
+                let open = move || {
+                    keep_private(&path);
+                    Sqlite::open(path, options)
+                };
+                let opened = tokio::task::spawn_blocking(open).await;
                 opened
                     .map_err(|e| StoreError::Other {
                         cause: e.to_string(),
@@ -93,6 +97,17 @@ impl Database {
             }
         }
     }
+}
+
+/// A new database is its owner's alone, for it holds password hashes; SQLite gives the files beside it the same mode.
+/// One that is there stays as its owner wants it. What goes wrong here goes wrong again when SQLite opens the file,
+/// which says so.
+fn keep_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(path);
 }
 
 fn without_password(url: &str) -> String {

@@ -41,10 +41,7 @@ fn summary(diagnostics: &[diagnostic::Diagnostic]) -> String {
         .iter()
         .filter(|d| d.severity == Severity::Error)
         .count();
-    match errors {
-        1 => "the app has 1 mistake".to_owned(),
-        n => format!("the app has {n} mistakes"),
-    }
+    format!("the app has {}", print::count(errors as u64, "mistake"))
 }
 
 /// A rule that type-checks but has no SQL would be a surprise at run time.
@@ -97,10 +94,11 @@ pub fn check(folder: &Path, format: Format) -> Result<(), Failure> {
             if let (0, Some(app)) = (errors, &loaded.app) {
                 let models: usize = app.models.len();
                 print::line(format!(
-                    "{} {}: {} modules, {models} models",
+                    "{} {}: {}, {}",
                     print::good("✓"),
                     app.settings.name,
-                    app.modules.len()
+                    print::count(app.modules.len() as u64, "module"),
+                    print::count(models as u64, "model")
                 ));
             }
         }
@@ -112,7 +110,7 @@ pub fn check(folder: &Path, format: Format) -> Result<(), Failure> {
             if format == Format::Json {
                 String::new()
             } else {
-                format!("{n} mistake{}", if n == 1 { "" } else { "s" })
+                print::count(n as u64, "mistake")
             },
         )),
     }
@@ -126,6 +124,9 @@ pub struct Opened {
 }
 
 pub fn resolve(folder: &Path, app: &App, flags: &Flags) -> Result<Config, Failure> {
+    for line in crate::config::unread() {
+        print::warning(&line);
+    }
     Config::resolve(folder, &app.settings, flags).map_err(Failure::new)
 }
 
@@ -208,10 +209,14 @@ pub fn config(folder: &Path, database: Option<String>, format: Format) -> Result
         }
         Format::Human => {
             let key = config.lines.iter().map(|l| l.key.len()).max().unwrap_or(0);
+            let shown = |value: &serde_json::Value| match value {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
             let value = config
                 .lines
                 .iter()
-                .map(|l| l.value.chars().count())
+                .map(|l| shown(&l.value).chars().count())
                 .max()
                 .unwrap_or(0)
                 .min(48);
@@ -219,7 +224,8 @@ pub fn config(folder: &Path, database: Option<String>, format: Format) -> Result
                 let origin = print::dim(line.origin);
                 print::line(format!(
                     "{:key$}  {:value$}  {origin}",
-                    line.key, line.value
+                    line.key,
+                    shown(&line.value)
                 ));
             }
             print::line(format!("{:key$}  {secret}", "secret"));

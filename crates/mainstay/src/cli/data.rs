@@ -8,7 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use store::migrate::{Allow, Applied, Plan};
 
-pub async fn plan(folder: &Path, database: Option<String>, sql: bool) -> Result<(), Failure> {
+/// `check`: with a failure where the database is not as the app needs it.
+pub async fn plan(
+    folder: &Path,
+    database: Option<String>,
+    sql: bool,
+    check: bool,
+) -> Result<(), Failure> {
     let opened = app::open(folder, database, false).await?;
     let plan = opened
         .backend
@@ -22,6 +28,10 @@ pub async fn plan(folder: &Path, database: Option<String>, sql: bool) -> Result<
             TABLES,
             "the differences above must be mended by hand for now",
         ));
+    }
+    if check && !plan.steps.is_empty() {
+        let steps = print::count(plan.steps.len() as u64, "step");
+        return Err(Failure::with_code(TABLES, format!("{steps} to apply")));
     }
     Ok(())
 }
@@ -68,9 +78,9 @@ pub async fn apply(folder: &Path, database: Option<String>, slow: bool) -> Resul
             show(&plan, false);
             let n = plan.steps.len();
             print::line(format!(
-                "{} applied {n} step{}",
+                "{} applied {}",
                 print::good("✓"),
-                if n == 1 { "" } else { "s" }
+                print::count(n as u64, "step")
             ));
         }
         Applied::Refused(plan) => {
@@ -108,7 +118,7 @@ pub async fn import(
     }];
     let progress = |bytes: u64, records: u64| {
         bar.set_position(bytes);
-        bar.set_message(format!("{records} records"));
+        bar.set_message(print::count(records, "record"));
     };
     let Opened { app, backend, .. } = &opened;
     let result = records::import(backend, auth.as_deref(), app, &files, &progress).await;
@@ -117,8 +127,9 @@ pub async fn import(
     match result {
         Ok(count) => {
             print::line(format!(
-                "{} {count} records imported into {model}",
-                print::good("✓")
+                "{} {} imported into {model}",
+                print::good("✓"),
+                print::count(count, "record")
             ));
             Ok(())
         }

@@ -216,6 +216,9 @@ enum Migrate {
         /// Show the SQL too
         #[arg(long)]
         sql: bool,
+        /// Exit with 4 where there is something to do
+        #[arg(long)]
+        check: bool,
     },
     /// Do it, in one transaction
     #[command(after_help = "Example:\n  mainstay migrate apply shop")]
@@ -353,7 +356,8 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
                 path,
                 database,
                 sql,
-            } => data::plan(&app.or(&path), database.database, sql).await,
+                check,
+            } => data::plan(&app.or(&path), database.database, sql, check).await,
             Migrate::Apply {
                 path,
                 database,

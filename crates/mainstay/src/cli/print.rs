@@ -77,6 +77,11 @@ pub fn warning(text: &str) {
     anstream::eprintln!("{style}warning{style:#}: {text}");
 }
 
+/// `1 record`, `2 records`.
+pub fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 pub fn bold(text: impl Display) -> String {
     let style = anstyle::Style::new().bold();
     format!("{style}{text}{style:#}")

@@ -150,7 +150,8 @@ pub async fn dev(
         .await
         .map_err(|e| Failure::new(e.report()))?;
     if seeded > 0 {
-        anstream::eprintln!("{}", print::dim(format!("  {seeded} seed records loaded")));
+        let records = print::count(seeded, "seed record");
+        anstream::eprintln!("{}", print::dim(format!("  {records} loaded")));
     }
     let base = url(server.address);
     anstream::eprintln!(

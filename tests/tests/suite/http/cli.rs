@@ -352,7 +352,7 @@ fn migrations(on: On) {
         with(arguments).expect(0, &["as the app needs it"]);
     }
     std::fs::write(folder.join("tags.jsonl"), "{\"name\":\"a\"}\n").expect("a file");
-    with(&["import", "shop.tags", "tags.jsonl"]).expect(0, &["1 records imported"]);
+    with(&["import", "shop.tags", "tags.jsonl"]).expect(0, &["1 record imported"]);
 
     // A field that may be missing is safe; one that must be there says what it needs.
     let optional = APP.replace(
@@ -369,7 +369,7 @@ fn migrations(on: On) {
 
     // What the records do not allow is said with what to do about them.
     write_app(&folder, &optional);
-    with(&["import", "shop.tags", "tags.jsonl"]).expect(0, &["1 records imported"]);
+    with(&["import", "shop.tags", "tags.jsonl"]).expect(0, &["1 record imported"]);
     let unique =
         format!("{optional}\n[[models.tags.indexes]]\nfields = [\"name\"]\nunique = true\n");
     write_app(&folder, &unique);
@@ -428,7 +428,7 @@ fn an_import_is_all_or_nothing() {
         let said = ["lines.jsonl:2: ", "the same n", "nothing was imported"];
         import(folder, twice).expect(1, &said);
     }
-    import(folder, "{\"name\":\"c\",\"n\":3}\n").expect(0, &["1 records"]);
+    import(folder, "{\"name\":\"c\",\"n\":3}\n").expect(0, &["1 record"]);
     run(folder, &["import", "shop.tag", "lines.jsonl"]).expect(1, &["did you mean shop.tags"]);
     run(folder, &["import", "shop.tags", "none.jsonl"]).expect(1, &["none.jsonl"]);
     // So is a reference within the module, and in the midst of many batches.
@@ -656,6 +656,48 @@ fn a_password_is_asked_for_and_not_shown() {
 }
 
 #[test]
+fn a_plan_can_be_checked_by_a_script() {
+    let folder = app(APP);
+    let folder = folder.path();
+    run(folder, &["migrate", "plan"]).expect(0, &["create table shop.tags"]);
+    run(folder, &["migrate", "plan", "--check"]).expect(4, &["create table shop.tags", "to apply"]);
+    run(folder, MIGRATE).expect(0, &[]);
+    run(folder, &["migrate", "plan", "--check"]).expect(0, &["as the app needs it"]);
+    import(folder, "{\"name\":\"a\"}\n").expect(0, &["✓ 1 record imported"]);
+    run(folder, &["check"]).expect(0, &["2 modules, 2 models"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_database_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = app(APP);
+    let folder = folder.path();
+    let mode = |name: &str| {
+        let data = std::fs::metadata(folder.join(".mainstay").join(name)).expect("a file");
+        data.permissions().mode() & 0o777
+    };
+    run(folder, MIGRATE).expect(0, &[]);
+    assert_eq!(mode("data.db"), 0o600);
+    // One that its owner has opened to others stays so.
+    let wider = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(folder.join(".mainstay/data.db"), wider).expect("a mode");
+    run(folder, &["migrate", "plan"]).expect(0, &[]);
+    assert_eq!(mode("data.db"), 0o640);
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_told() {
+    let folder = app(APP);
+    let with = |name: &str| run_with(folder.path(), &["config"], &[(name, "x")], "");
+    with("MAINSTAY_LISTN").expect(0, &["nothing reads it; did you mean MAINSTAY_LISTEN?"]);
+    with("MAINSTAY_AUTH_REGISTRATION")
+        .expect(0, &["nothing reads it; there are MAINSTAY_DATABASE_URL"]);
+    let known = with("MAINSTAY_LISTEN");
+    assert!(!known.said().contains("nothing reads"), "{}", known.said());
+}
+
+#[test]
 fn explain_decides_on_a_change() {
     let folder = app(r#"
 name = "shop"
@@ -785,6 +827,11 @@ fn config_says_where_each_setting_comes_from() {
         ("127.0.0.1:7099".into(), "mainstay.toml".into())
     );
     assert_eq!(get(&[], &[], url).1, "default");
+    // As the file would have them.
+    assert_eq!(get(&[], &[], "auth.access_token").0, "15m");
+    assert_eq!(get(&[], &[], "auth.refresh_token").0, "30d");
+    assert_eq!(get(&[], &[], "limits.page").0, 200);
+    assert_eq!(get(&[], &[], "auth.verify_email").0, false);
     let environment = [("DATABASE_URL", "postgres://me:secret@db/shop")];
     let (shown, from) = get(&environment, &[], url);
     assert_eq!(from, "environment: DATABASE_URL");
