@@ -196,14 +196,14 @@ fn a_panic_is_one_requests_own() {
 fn a_stuck_thread_is_not_waited_for() {
     let subject = Subject::start(Options {
         threads: Threads::Own(2),
-        head_time: Duration::from_secs(5),
+        head_time: Duration::from_secs(9),
         ..short()
     });
     let mut stuck = subject.client();
     stuck.send("GET /block HTTP/1.1\r\nHost: x\r\n\r\n");
     std::thread::sleep(Duration::from_millis(100));
     let begin = Instant::now();
-    let mut others: Vec<Client> = (0..300).map(|_| subject.client()).collect();
+    let mut others: Vec<Client> = (0..200).map(|_| subject.client()).collect();
     for client in &mut others {
         client.silent_for(Duration::from_millis(20));
         client.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -212,11 +212,12 @@ fn a_stuck_thread_is_not_waited_for() {
     let answered = answered.filter(|bytes| *bytes > 0).count();
     let took = begin.elapsed();
     assert!(
-        took < Duration::from_secs(2),
+        took < Duration::from_secs(4),
         "it is no longer stuck after {took:?}"
     );
-    assert!(answered >= 280, "{answered} of 300");
+    assert!(answered >= 180, "{answered} of 200");
     // They are not forgotten.
+    stuck.silent_for(Duration::from_secs(9));
     assert_eq!(stuck.answer().status, 200);
     for client in &mut others {
         client.silent_for(Duration::from_secs(5));

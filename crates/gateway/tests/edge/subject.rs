@@ -66,7 +66,7 @@ impl Service for Echo {
             }
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
             // As nothing should do: the thread is held, not only the request.
-            "/block" => std::thread::sleep(Duration::from_millis(2500)),
+            "/block" => std::thread::sleep(Duration::from_millis(4500)),
             "/stuck" => std::future::pending().await,
             "/big" => return answered(Bytes::from(vec![b'x'; BIG]), None, None),
             "/bare/400" => {
