@@ -105,7 +105,8 @@ impl Writer {
     /// A read begins.
     pub fn reads(&self) {
         self.activity.note(|| {
-            let _ = self.send(Job::Wake);
+            // Nobody waits for it, so it does not count.
+            let _ = self.jobs.send(Job::Wake);
         });
     }
 
@@ -178,7 +179,7 @@ impl Thread {
             Ok(job) => job,
             Err(_) => self.wait()?,
         };
-        self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+        self.taken(&job);
         // Before a write: its commit may bring the log into the file, and begin it anew.
         self.pin.release();
         self.free = false;
@@ -219,13 +220,19 @@ impl Thread {
         }
     }
 
+    fn taken(&self, job: &Job) {
+        if !matches!(job, Job::Wake) {
+            self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// The next turn that waits already. Anything else is held for later and ends the group.
     fn waiting(&mut self) -> Option<Box<dyn Turn>> {
         if self.held.is_some() {
             return None;
         }
         let job = self.queue.try_recv().ok()?;
-        self.counters.queued.fetch_sub(1, Ordering::Relaxed);
+        self.taken(&job);
         match job {
             Job::Turn(turn) => Some(turn),
             other => {
