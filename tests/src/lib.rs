@@ -55,27 +55,31 @@ pub fn run(on: On, app: &str, behaviour: impl AsyncFnOnce(&Fixture)) {
     }
 }
 
-/// One behaviour, two tests: `name::sqlite` and `name::postgres`.
+/// What takes a store to run on, twice: `name::sqlite` and `name::postgres`.
 #[macro_export]
-macro_rules! each_store {
-    ($name:ident, $app:expr, $behaviour:expr) => {
+macro_rules! on_each {
+    ($name:ident, $run:expr) => {
         mod $name {
             #[allow(unused_imports)]
             use super::*;
 
-            fn on(on: $crate::On) {
-                $crate::run(on, $app, $behaviour);
-            }
-
             #[test]
             fn sqlite() {
-                on($crate::On::Sqlite);
+                ($run)($crate::On::Sqlite);
             }
 
             #[test]
             fn postgres() {
-                on($crate::On::Postgres);
+                ($run)($crate::On::Postgres);
             }
         }
+    };
+}
+
+/// One behaviour of an app, as two tests.
+#[macro_export]
+macro_rules! each_store {
+    ($name:ident, $app:expr, $behaviour:expr) => {
+        $crate::on_each!($name, |on| $crate::run(on, $app, $behaviour));
     };
 }

@@ -98,14 +98,7 @@ impl Engine {
         operation: Operation,
         mut private: Vec<Step>,
     ) -> Executed {
-        let mut run = Run {
-            engine: self,
-            app,
-            principal,
-            now: spec::time::now_micros(),
-            deadline: Instant::now() + app.settings.limits.query_time,
-            stages: Stages::default(),
-        };
+        let mut run = Run::begin(self, app, principal);
         let mut missed = None;
         let touched = self.companion.get().and_then(|companion| {
             let (model, id, body) = match &operation {
@@ -157,14 +150,7 @@ impl Engine {
         beforehand: Beforehand,
         private: Vec<Step>,
     ) -> Executed {
-        let mut run = Run {
-            engine: self,
-            app,
-            principal,
-            now: spec::time::now_micros(),
-            deadline: Instant::now() + app.settings.limits.query_time,
-            stages: Stages::default(),
-        };
+        let mut run = Run::begin(self, app, principal);
         let mut result = run.create(create, beforehand, private).await;
         name_limit(app, &mut result);
         Executed {
@@ -185,6 +171,17 @@ fn name_limit(app: &App, result: &mut Result<Answer>) {
 }
 
 impl<'a> Run<'a> {
+    pub fn begin(engine: &'a Engine, app: &'a Arc<App>, principal: &'a Principal) -> Run<'a> {
+        Run {
+            engine,
+            app,
+            principal,
+            now: spec::time::now_micros(),
+            deadline: Instant::now() + app.settings.limits.query_time,
+            stages: Stages::default(),
+        }
+    }
+
     pub fn caller(&self) -> Caller<'a> {
         Caller {
             principal: self.principal,

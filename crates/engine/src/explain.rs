@@ -15,7 +15,6 @@ use spec::problem::Result;
 use spec::statement::Statement;
 use spec::{App, Code, Model, ModelId, Principal, Rule, Value};
 use std::sync::Arc;
-use std::time::Instant;
 use store::error::problem_of;
 
 /// What is asked about.
@@ -64,14 +63,7 @@ impl Engine {
         about: About<'_>,
     ) -> Result<Explanation> {
         let app = self.app();
-        let mut run = Run {
-            engine: self,
-            app: &app,
-            principal,
-            now: spec::time::now_micros(),
-            deadline: Instant::now() + app.settings.limits.query_time,
-            stages: crate::answer::Stages::default(),
-        };
+        let mut run = Run::begin(self, &app, principal);
         let judge = run.judge(model);
         let model = judge.model();
         let declared = access::declared(model, verb);

@@ -43,7 +43,8 @@ pub fn read(model: &Model, body: &[u8], limits: &Limits) -> Result<Input> {
             e.valid_up_to()
         ))
     })?;
-    if let Some(at) = too_deep(text, limits.json_depth) {
+    let outline = Outline::of(text, limits.json_depth);
+    if let Some(at) = outline.too_deep {
         return Err(malformed(format!(
             "The body is nested more than {} levels deep at byte {at}.",
             limits.json_depth
@@ -51,11 +52,10 @@ pub fn read(model: &Model, body: &[u8], limits: &Limits) -> Result<Input> {
         .limited("limits.json_depth", u64::from(limits.json_depth)));
     }
     // Each is compared with those before it, and answered for if it is wrong: not without a bound.
-    let members = members(text);
-    if members > limits.members {
+    if outline.members > limits.members {
         return Err(malformed(format!(
-            "The body has {members} members; {} are allowed.",
-            limits.members
+            "The body has {} members; {} are allowed.",
+            outline.members, limits.members
         ))
         .limited("limits.members", u64::from(limits.members)));
     }
@@ -79,57 +79,48 @@ fn sentence(error: &serde_json::Error) -> String {
     out
 }
 
-/// Where the text is nested deeper than `limit`, brackets in strings not counted.
-fn too_deep(text: &str, limit: u32) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > limit {
-                    return Some(at);
-                }
-            }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
+/// What a text that may be JSON looks like from outside; brackets and commas in strings are not counted.
+#[derive(Default)]
+struct Outline {
+    /// Where it is first nested deeper than is allowed.
+    too_deep: Option<usize>,
+    /// Members of the outermost object.
+    members: u32,
 }
 
-/// How many members the outermost object has, where the text is well-formed.
-fn members(text: &str) -> u32 {
-    let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
-    let mut commas = 0u32;
-    for byte in text.bytes() {
-        if in_string {
+impl Outline {
+    fn of(text: &str, depth_allowed: u32) -> Outline {
+        let mut outline = Outline {
+            members: 1,
+            ..Outline::default()
+        };
+        let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
+        for (at, byte) in text.bytes().enumerate() {
+            if in_string {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = true,
+                    b'"' => in_string = false,
+                    _ => {}
+                }
+                continue;
+            }
             match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
+                b'"' => in_string = true,
+                b'{' | b'[' => {
+                    depth += 1;
+                    if depth > depth_allowed {
+                        outline.too_deep = Some(at);
+                        break;
+                    }
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                b',' if depth == 1 => outline.members += 1,
                 _ => {}
             }
-            continue;
         }
-        match byte {
-            b'"' => in_string = true,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' if depth == 1 => commas += 1,
-            _ => {}
-        }
+        outline
     }
-    commas + 1
 }
 
 struct Body<'m> {

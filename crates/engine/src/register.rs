@@ -1,7 +1,7 @@
 //! A record that comes with its own principal: a user who registers. The one write that no create rule
 //! decides, for before it there is nobody to decide about; everything else binds it as any write of theirs.
 
-use crate::answer::{Answer, Outcome, Stages};
+use crate::answer::{Answer, Outcome};
 use crate::execute::{Engine, Run};
 use crate::input;
 use plan::operation::Select;
@@ -9,7 +9,6 @@ use spec::problem::Result;
 use spec::statement::{Step, Written};
 use spec::{App, FieldId, ModelId, Principal, Problem, Value};
 use std::sync::Arc;
-use std::time::Instant;
 
 impl Engine {
     /// Creates the record that `principal` will be, under their own id, with private rows in the same
@@ -26,14 +25,7 @@ impl Engine {
         let id = principal
             .id
             .ok_or_else(|| Problem::internal("nobody can register as nobody"))?;
-        let mut run = Run {
-            engine: self,
-            app,
-            principal,
-            now: spec::time::now_micros(),
-            deadline: Instant::now() + app.settings.limits.query_time,
-            stages: Stages::default(),
-        };
+        let mut run = Run::begin(self, app, principal);
         let mut judge = run.judge(model);
         judge.registers = Some(naming);
         let input = input::read(judge.model(), body, &app.settings.limits)?;

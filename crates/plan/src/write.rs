@@ -1,5 +1,5 @@
 //! Writing: the steps of a create, an update and a delete, each with its row of the change log in the same
-//! transaction: on PostgreSQL in the same statement, on SQLite in the same savepoint.
+//! transaction: on PostgreSQL in the same statement, on SQLite in the same turn of the writer.
 
 use crate::condition::{Conditions, Eyes, Unsupported};
 use crate::read::Planner;

@@ -204,7 +204,7 @@ impl Problem {
     }
 
     /// A 422 with everything that is wrong.
-    /// A hundred are told at most, and how many more there are.
+    /// A hundred are told at most, and how many there are in all.
     pub fn invalid(mut errors: Vec<FieldError>) -> Problem {
         let detail = match errors.as_slice() {
             [one] => one.detail.clone(),

@@ -12,6 +12,7 @@ mod leaks;
 mod limits;
 mod names;
 mod oracle;
+mod references;
 mod statements;
 mod types;
 mod writes;

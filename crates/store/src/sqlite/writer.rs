@@ -1,6 +1,6 @@
 //! The one thread that writes, and its group commit.
 //!
-//! Whoever waits is taken into one transaction, each under a savepoint of its own, and all are answered after
+//! Whoever waits is taken into one transaction, and all are answered after
 //! one `COMMIT` (one fsync). While it runs the next group gathers: 64 callers share an fsync without waiting for
 //! each other. Nobody is answered before the commit, for even a refusal ("the same name exists") may rest on
 //! what another of the group has written.

@@ -202,19 +202,13 @@ fn killed(on: On, rounds: u64) {
     });
 }
 
-mod what_was_acknowledged_survives_kill_9 {
-    use super::*;
-
-    #[test]
-    fn sqlite() {
-        killed(On::Sqlite, setting("MAINSTAY_TEST_KILLS", 8));
-    }
-
-    #[test]
-    fn postgres() {
-        killed(On::Postgres, setting("MAINSTAY_TEST_KILLS", 4));
-    }
-}
+on_each!(what_was_acknowledged_survives_kill_9, |on| {
+    let kills = match on {
+        On::Sqlite => 8,
+        On::Postgres => 4,
+    };
+    killed(on, setting("MAINSTAY_TEST_KILLS", kills));
+});
 
 /// A PostgreSQL of this test's own, which may be killed.
 struct Cluster {

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod administrators;
 mod bad_input;
 mod bounds;
 mod chaos;
@@ -17,3 +18,4 @@ mod durability;
 mod injections;
 mod leak;
 mod routes;
+mod tables;
