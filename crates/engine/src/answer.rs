@@ -24,6 +24,16 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The JSON, where there is some.
+    pub fn body(&self) -> Option<&[u8]> {
+        match self {
+            Answer::Record { body, .. } | Answer::Page { body } => Some(body),
+            Answer::Done { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Read,

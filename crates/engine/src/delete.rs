@@ -1,7 +1,7 @@
 //! Delete, and the choice between the plain way and the one that takes other records along.
 
 use crate::answer::{Answer, Outcome};
-use crate::create::together;
+use crate::conflict::together;
 use crate::etag;
 use crate::execute::{Run, unsupported};
 use crate::judge::{Judge, Question, Questions, traverses};

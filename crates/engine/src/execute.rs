@@ -254,16 +254,6 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-impl Answer {
-    /// The JSON, where there is some.
-    pub fn body(&self) -> Option<&[u8]> {
-        match self {
-            Answer::Record { body, .. } | Answer::Page { body } => Some(body),
-            Answer::Done { .. } => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

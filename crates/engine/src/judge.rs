@@ -238,31 +238,6 @@ impl Judge {
                 .with_errors(errors),
         )
     }
-
-    /// Relation fields among these values, with where they lead.
-    pub fn references(&self, values: &[(FieldId, Value)]) -> Vec<(FieldId, ModelId, Value)> {
-        let model = self.model();
-        values
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .filter_map(|(id, value)| {
-                model
-                    .field(*id)
-                    .relation()
-                    .map(|r| (*id, r.to, value.clone()))
-            })
-            .collect()
-    }
-
-    /// The answer to a reference that leads nowhere, or to what the writer may not read: the same.
-    pub fn dangling(&self, field: FieldId) -> FieldError {
-        let name = &self.model().field(field).name;
-        FieldError::at(
-            name,
-            "not_found",
-            format!("{name} refers to no record that you may read."),
-        )
-    }
 }
 
 /// A list of scalars as canonical JSON.

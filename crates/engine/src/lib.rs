@@ -11,10 +11,12 @@
 
 mod answer;
 mod cascade;
+mod conflict;
 mod create;
 mod cursor;
 mod delete;
 mod etag;
+mod evaluate;
 mod execute;
 mod expand;
 mod explain;
@@ -24,6 +26,7 @@ mod judge;
 mod merge;
 mod read;
 mod record;
+mod references;
 mod register;
 mod update;
 
@@ -33,5 +36,6 @@ pub use plan::operation;
 pub use answer::{Answer, Executed, Outcome, Stages};
 pub use create::Beforehand;
 pub use execute::{Beside, Companion, Engine};
-pub use explain::{About, Evaluated, Explanation, evaluate, value_text};
+pub use evaluate::{Compiled, Evaluated, evaluate};
+pub use explain::{About, Explanation, value_text};
 pub use import::Imported;

@@ -2,7 +2,7 @@
 //! the version that was read.
 
 use crate::answer::{Answer, Outcome};
-use crate::create::conflict;
+use crate::conflict::conflict;
 use crate::etag;
 use crate::execute::{Run, unsupported};
 use crate::input::{self, Input};
