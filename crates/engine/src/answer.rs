@@ -32,6 +32,11 @@ impl Answer {
             Answer::Done { .. } => None,
         }
     }
+
+    /// Whether it is a page without a record on it.
+    pub fn is_empty_page(&self) -> bool {
+        matches!(self, Answer::Page { body } if body.starts_with(b"{\"data\":[]"))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Create. Types, then the rule, then checks; the record, its row of the log and private rows commit together.
 
 use crate::answer::{Answer, Outcome};
-use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
+use crate::execute::{ATTEMPTS, Beforehand, Run, backoff, unsupported};
 use crate::input::{self, Input};
 use crate::judge::{Judge, all_of, traverses};
 use crate::record::Record;
@@ -14,15 +14,6 @@ use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Va
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
-
-/// What another room saw to before a record of its kind is created.
-#[derive(Debug, Default)]
-pub struct Beforehand {
-    /// The record's id, so that private rows can name it.
-    pub key: Option<Value>,
-    /// What is wrong with what it took out of the body.
-    pub wrong: Vec<FieldError>,
-}
 
 /// A record that may be created, and the steps that do it.
 pub(crate) struct Draft {
@@ -46,14 +37,10 @@ impl Run<'_> {
     }
 
     /// `beforehand`: what was seen to before the engine was asked.
-    pub async fn create(
-        &mut self,
-        create: Create,
-        beforehand: Beforehand,
-        private: Vec<Step>,
-    ) -> Result<Answer> {
+    pub async fn create(&mut self, create: Create, beforehand: Beforehand) -> Result<Answer> {
         let start = Instant::now();
-        let judge = self.judge(create.model);
+        let mut judge = self.judge(create.model);
+        judge.registers = beforehand.registers;
         let model = judge.model();
         if !create.select.expand.is_empty() || create.select.fields.is_some() {
             // A select that cannot be answered is refused before anything is written.
@@ -72,7 +59,7 @@ impl Run<'_> {
                 return Err(self.with_dangling(&judge, &values, problem).await);
             }
             Some(_) => {}
-            None => draft.steps.extend(private),
+            None => draft.steps.extend(beforehand.private),
         }
         let start = Instant::now();
         let written = if draft.record.id().is_null() {

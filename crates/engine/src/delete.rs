@@ -133,8 +133,10 @@ impl Run<'_> {
                 },
                 count: false,
             };
-            if let Ok(Answer::Page { body }) = self.list(list).await
-                && !body.starts_with(b"{\"data\":[]")
+            if self
+                .list(list)
+                .await
+                .is_ok_and(|page| !page.is_empty_page())
             {
                 names.push(name);
             }

@@ -1,16 +1,15 @@
-//! The engine and its one function.
+//! The engine, and the function that does every operation.
 
 use crate::answer::{Answer, Executed, Stages};
-use crate::create::Beforehand;
 use crate::cursor::Cursors;
 use arc_swap::ArcSwap;
 use plan::Caller;
-use plan::operation::{Create, Operation};
+use plan::operation::{List, Operation, Select};
 use plan::read::Planner;
 use plan::resolve::Resolver;
 use spec::problem::Result;
 use spec::statement::Step;
-use spec::{App, Code, Model, Principal, Problem, Value};
+use spec::{App, Code, FieldError, FieldId, Model, ModelId, Principal, Problem, Value};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use store::Store;
@@ -39,6 +38,22 @@ pub struct Beside {
     /// What a caller whom the rules do not bind is told where one of the steps misses. To everybody else that is
     /// a denial like any other: whether they may at all comes first.
     pub missed: Option<Problem>,
+}
+
+/// What another room saw to before an operation.
+#[derive(Debug, Default)]
+pub struct Beforehand {
+    /// Its own statements (a password's row, say), which commit together with a write or not at all.
+    pub private: Vec<Step>,
+    /// The id of a record to create, so that private rows can name it.
+    pub key: Option<Value>,
+    /// What is wrong with what it took out of the body of a record to create.
+    pub wrong: Vec<FieldError>,
+    /// The record to create is the account of the principal, who has its id, and this field names it (their
+    /// address): the one write that no create rule decides, for before it there is nobody to decide about.
+    /// Everything else binds it as any write of theirs; which other fields they may give is for the fields' write
+    /// rules to say.
+    pub registers: Option<FieldId>,
 }
 
 /// One operation on its way: everything its stages share.
@@ -85,18 +100,18 @@ impl Engine {
 
     /// Does one operation for one principal.
     pub async fn execute(&self, principal: &Principal, operation: Operation) -> Executed {
-        self.execute_on(&self.app(), principal, operation, Vec::new())
+        self.execute_on(&self.app(), principal, operation, Beforehand::default())
             .await
     }
 
-    /// The same against the app in which the operation's names were resolved, with private statements of
-    /// other rooms (a password's row, say) that commit together with a write or not at all.
+    /// The same against the app in which the operation's names were resolved, where another room had a part in
+    /// it.
     pub async fn execute_on(
         &self,
         app: &Arc<App>,
         principal: &Principal,
         operation: Operation,
-        mut private: Vec<Step>,
+        mut beforehand: Beforehand,
     ) -> Executed {
         let mut run = Run::begin(self, app, principal);
         let mut missed = None;
@@ -110,7 +125,7 @@ impl Engine {
             let model = app.model(model);
             let id = plan::resolve::read_key(model.key, id)?;
             let beside = companion.beside(model, &id, body);
-            private.extend(beside.steps);
+            beforehand.private.extend(beside.steps);
             missed = beside.missed;
             Some((companion, model, id))
         });
@@ -118,12 +133,10 @@ impl Engine {
             Operation::List(list) => run.list(list).await,
             Operation::One(one) => run.one(one).await,
             // Boxed, so that a read's future has no room for theirs: it is moved with every request.
-            Operation::Create(create) => {
-                Box::pin(run.create(create, Beforehand::default(), private)).await
-            }
-            Operation::Update(update) => Box::pin(run.update(update, private)).await,
-            Operation::Replace(replace) => Box::pin(run.replace(replace, private)).await,
-            Operation::Delete(delete) => Box::pin(run.delete(delete, private)).await,
+            Operation::Create(create) => Box::pin(run.create(create, beforehand)).await,
+            Operation::Update(update) => Box::pin(run.update(update, beforehand.private)).await,
+            Operation::Replace(replace) => Box::pin(run.replace(replace, beforehand.private)).await,
+            Operation::Delete(delete) => Box::pin(run.delete(delete, beforehand.private)).await,
         };
         if let (Err(problem), Some(missed)) = (&mut result, missed)
             && problem.code == Code::Forbidden
@@ -141,22 +154,26 @@ impl Engine {
         }
     }
 
-    /// Creates a record of which another room keeps private rows.
-    pub async fn create_with(
-        &self,
-        app: &Arc<App>,
-        principal: &Principal,
-        create: Create,
-        beforehand: Beforehand,
-        private: Vec<Step>,
-    ) -> Executed {
-        let mut run = Run::begin(self, app, principal);
-        let mut result = run.create(create, beforehand, private).await;
-        name_limit(app, &mut result);
-        Executed {
-            result,
-            stages: run.stages,
-        }
+    /// Whether a model has no record at all, whoever may see it: then its seeds are due.
+    pub async fn is_empty(&self, app: &Arc<App>, model: ModelId) -> Result<bool> {
+        let list = List {
+            model,
+            filter: None,
+            plain: Vec::new(),
+            sort: Vec::new(),
+            limit: Some(1),
+            cursor: None,
+            select: Select {
+                fields: Some(vec!["id".to_owned()]),
+                ..Select::default()
+            },
+            count: false,
+        };
+        let (system, list) = (Principal::system(), Operation::List(list));
+        let listed = self
+            .execute_on(app, &system, list, Beforehand::default())
+            .await;
+        Ok(listed.result?.is_empty_page())
     }
 }
 

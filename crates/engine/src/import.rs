@@ -8,9 +8,6 @@ use spec::problem::Result;
 use spec::statement::Step;
 use spec::{App, ModelId, Principal, Value};
 use std::sync::Arc;
-use std::time::Instant;
-use store::Bounds;
-use store::error::problem_of;
 
 /// What one line of an import becomes.
 #[derive(Debug)]
@@ -46,17 +43,5 @@ impl Engine {
             after: references.into_iter().map(|(.., id)| id).collect(),
             steps: draft.steps,
         })
-    }
-
-    /// Whether a model has no record at all, whoever may see it: then its seeds are due. It asks for no
-    /// principal and so is for the system alone; no surface offers it.
-    pub async fn is_empty(&self, app: &App, model: ModelId) -> Result<bool> {
-        let statement = plan::read::any(app.model(model), self.store().dialect());
-        let bounds = Bounds {
-            emit: 1,
-            deadline: Instant::now() + app.settings.limits.query_time,
-        };
-        let rows = self.store().read(&statement, bounds).await;
-        Ok(rows.map_err(problem_of)?.captured.is_empty())
     }
 }

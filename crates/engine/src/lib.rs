@@ -1,5 +1,7 @@
 //! The one door. Every surface hands an [`Operation`](plan::operation::Operation) and a
-//! [`Principal`] to [`Engine::execute`]; nothing else reaches the data.
+//! [`Principal`](spec::Principal) to [`Engine::execute`], and no other way leads to a caller's answer. Two more doors
+//! are the command line's alone: [`Engine::import`] writes as the system does, [`Engine::explain`] tells an operator
+//! why a caller is answered as they are, and writes nothing.
 //!
 //! ```text
 //! Operation ─▶ resolve (names, types) ─▶ plan (rules, fields, relations, limits) ─▶ store ─▶ rows
@@ -27,15 +29,13 @@ mod merge;
 mod read;
 mod record;
 mod references;
-mod register;
 mod update;
 
 /// What can be asked, for those who ask: surfaces know the engine and not the planner.
 pub use plan::operation;
 
 pub use answer::{Answer, Executed, Outcome, Stages};
-pub use create::Beforehand;
-pub use execute::{Beside, Companion, Engine};
 pub use evaluate::{Compiled, Evaluated, evaluate};
+pub use execute::{Beforehand, Beside, Companion, Engine};
 pub use explain::{About, Explanation, value_text};
 pub use import::Imported;

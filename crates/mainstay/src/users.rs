@@ -2,8 +2,8 @@
 
 use auth::{Answer as Later, UserAccount, UserDoor, UserRecord};
 use bytes::Bytes;
-use engine::{Answer, Beside, Engine};
-use plan::operation::{List, One, Operation, PlainFilter, PlainOp, Select};
+use engine::{Answer, Beforehand, Beside, Engine};
+use plan::operation::{Create, List, One, Operation, PlainFilter, PlainOp, Select};
 use spec::problem::Result;
 use spec::statement::Step;
 use spec::{Code, Model, ModelId, Principal, Problem, Uuid, Value};
@@ -48,7 +48,7 @@ impl Users {
                 &app,
                 &Principal::system(),
                 Operation::List(list),
-                Vec::new(),
+                Beforehand::default(),
             )
             .await;
         let answer = done.result?;
@@ -81,10 +81,20 @@ impl UserDoor for Users {
             let principal = Principal::user(id, None, Arc::from([]));
             let email = app.model(model).field_named("email").map(|f| f.id);
             let email = email.ok_or_else(|| Problem::internal("auth.users has no email"))?;
-            let answer = self
-                .engine
-                .register(&app, model, email, &principal, &body, private)
-                .await?;
+            let create = Create {
+                model,
+                body,
+                select: Select::default(),
+            };
+            let beforehand = Beforehand {
+                private,
+                key: Some(Value::Uuid(id)),
+                registers: Some(email),
+                ..Beforehand::default()
+            };
+            let create = Operation::Create(create);
+            let done = self.engine.execute_on(&app, &principal, create, beforehand);
+            let answer = done.await.result?;
             let account = self
                 .account("id", id.to_string())
                 .await?
@@ -117,7 +127,7 @@ impl UserDoor for Users {
             };
             let done = self
                 .engine
-                .execute_on(&app, principal, Operation::One(one), Vec::new())
+                .execute_on(&app, principal, Operation::One(one), Beforehand::default())
                 .await;
             let json = match done.result {
                 Ok(Answer::Record { body, .. }) => Bytes::from(body),

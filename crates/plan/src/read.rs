@@ -485,18 +485,3 @@ pub fn ping() -> Statement {
         lane: Lane::Bounded,
     }
 }
-
-/// Any one record's key, whoever may see it: whether a model has records.
-pub fn any(model: &Model, dialect: Dialect) -> Statement {
-    let mut sql = Sql::new(dialect);
-    sql.push("SELECT t.\"id\" FROM ")
-        .table(model)
-        .push(" t LIMIT 1");
-    let shape = Shape {
-        columns: vec![Output::Captured {
-            ty: model.key.column(),
-        }],
-        capture: Capture::Every,
-    };
-    sql.statement(shape, Lane::Bounded)
-}

@@ -21,7 +21,7 @@ use crate::problem::Refusal;
 use auth::Auth;
 use bytes::Bytes;
 use engine::operation::{Create, Delete, One, Operation, Replace, Update};
-use engine::{Beforehand, Engine, Executed, Stages};
+use engine::{Beforehand, Engine, Stages};
 use http::Method;
 use http::header::ALLOW;
 use http::request::Parts;
@@ -109,17 +109,17 @@ async fn respond(
     precondition::no_idempotency_key(&parts.method, &parts.headers)?;
     let operation = read(app, route, parts, body)?;
     let conditions = precondition::Conditions::of_read(&operation, &parts.headers)?;
-    let executed = match (operation, auth) {
+    let principal = context.principal;
+    let (operation, beforehand) = match (operation, auth) {
         (Operation::Create(create), Some(auth)) if is_users(route.model) => {
             // Boxed, as whatever is on the path of few requests.
-            Box::pin(create_user(engine, auth, app, context.principal, create)).await?
+            Box::pin(with_password(auth, principal, create)).await?
         }
-        (operation, _) => {
-            engine
-                .execute_on(app, context.principal, operation, Vec::new())
-                .await
-        }
+        (operation, _) => (operation, Beforehand::default()),
     };
+    let executed = engine
+        .execute_on(app, principal, operation, beforehand)
+        .await;
     *stages = executed.stages;
     let answer = executed.result?;
     reply::reply(route.model, answer, &conditions).map_err(Refusal::from)
@@ -129,29 +129,26 @@ fn is_users(model: &Model) -> bool {
     model.module_name == "auth" && model.name == "users"
 }
 
-/// Creates a user, with their password where an administrator gives one.
-async fn create_user(
-    engine: &Engine,
+/// The create of a user, without the password that an administrator gives: `auth` keeps it.
+async fn with_password(
     auth: &Auth,
-    app: &Arc<App>,
     principal: &Principal,
     create: Create,
-) -> Result<Executed> {
+) -> Result<(Operation, Beforehand)> {
     let Some(new) = auth.new_user(principal, &create.body).await? else {
-        let create = Operation::Create(create);
-        return Ok(engine.execute_on(app, principal, create, Vec::new()).await);
+        return Ok((Operation::Create(create), Beforehand::default()));
     };
     let create = Create {
         body: new.record,
         ..create
     };
     let beforehand = Beforehand {
+        private: new.private,
         key: Some(Value::Uuid(new.id)),
         wrong: new.wrong,
+        registers: None,
     };
-    Ok(engine
-        .create_with(app, principal, create, beforehand, new.private)
-        .await)
+    Ok((Operation::Create(create), beforehand))
 }
 
 /// The operation that a request asks for.

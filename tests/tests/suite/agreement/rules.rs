@@ -21,7 +21,12 @@ async fn listed(
 ) -> BTreeSet<String> {
     let executed = fixture
         .engine
-        .execute_on(app, who, Operation::List(list), Vec::new())
+        .execute_on(
+            app,
+            who,
+            Operation::List(list),
+            engine::Beforehand::default(),
+        )
         .await;
     mainstay_tests::Reply(executed.result)
         .data()
@@ -80,7 +85,7 @@ fn a_rule_decides_a_list_as_it_decides_in_memory() {
                 let counted = Operation::List(Query::new().limit(1).count().list(a));
                 let counted = fixture
                     .engine
-                    .execute_on(&app, &who, counted, Vec::new())
+                    .execute_on(&app, &who, counted, engine::Beforehand::default())
                     .await;
                 let counted = mainstay_tests::Reply(counted.result).ok();
                 assert_eq!(

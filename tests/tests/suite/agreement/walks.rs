@@ -118,7 +118,10 @@ async fn walk(
     let mut query = query.clone();
     loop {
         let list = plan::operation::Operation::List(query.list(model));
-        let executed = fixture.engine.execute_on(app, who, list, Vec::new()).await;
+        let executed = fixture
+            .engine
+            .execute_on(app, who, list, engine::Beforehand::default())
+            .await;
         let page = mainstay_tests::Reply(executed.result).ok();
         let records = page["data"].as_array().expect("a page");
         assert!(records.len() <= query.limit.unwrap_or(20) as usize);
