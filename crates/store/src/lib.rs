@@ -9,8 +9,10 @@ pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 pub use error::{Result, StoreError};
+pub use transaction::{End, Tx};
 
 use changes::{ChangeBatch, Mark, Offset};
 use migrate::{Allow, Applied, Migration, Plan};
@@ -18,6 +20,7 @@ use spec::Dialect;
 use spec::schema::Schema;
 use spec::statement::{Rows, Statement, Step, Written};
 use spec::value::Value;
+use std::future::Future;
 use std::time::Instant;
 
 /// The target of the statement log: an event at `TRACE` for each statement that is handed to a store, with its
@@ -154,6 +157,23 @@ impl Store {
         match self {
             Store::Sqlite(store) => store.change(read, deadline, decide).await,
             Store::Postgres(store) => store.change(read, deadline, decide).await,
+        }
+    }
+
+    /// Runs `body` in one transaction: it reads, decides and writes as often as it likes, and sees what it wrote.
+    /// All of that stands when this answers, or nothing. On SQLite it is one turn of the writer, on PostgreSQL a
+    /// connection of its own. It may be run more than once: the last run counts.
+    ///
+    /// For one record [`Store::change`] is cheaper: on PostgreSQL it needs no connection of its own.
+    pub async fn transact<T, F, B>(&self, deadline: Instant, body: B) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<End<T>>> + Send + 'static,
+        B: Fn(Tx) -> F + Send + Sync + 'static,
+    {
+        match self {
+            Store::Sqlite(store) => store.transact(deadline, body).await,
+            Store::Postgres(store) => store.transact(deadline, body).await,
         }
     }
 

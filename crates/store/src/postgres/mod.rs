@@ -24,17 +24,19 @@ mod param;
 mod pool;
 mod rows;
 mod server;
+mod transact;
 mod writer;
 
 pub use config::Options;
 
-use crate::{Bounds, Changed, Decision, Result, StoreError};
+use crate::{Bounds, Changed, Decision, End, Result, StoreError, Tx};
 use error::Failure;
 use homes::Homes;
 use lane::{Lane, jittered};
 use pool::Pool;
 use spec::statement::{Lane as Where, Rows, Statement, Step, Written};
 use spec::value::Value;
+use std::future::Future;
 use std::time::{Duration, Instant};
 use writer::Writer;
 
@@ -207,6 +209,15 @@ impl Postgres {
         Err(StoreError::Contended)
     }
 
+    /// See [`crate::Store::transact`].
+    pub async fn transact<T, F, B>(&self, deadline: Instant, body: B) -> Result<T>
+    where
+        F: Future<Output = Result<End<T>>>,
+        B: Fn(Tx) -> F,
+    {
+        self.pool.transact(&body, deadline).await
+    }
+
     /// The captured columns of the statement's only row.
     async fn record(&self, read: &Statement, deadline: Instant) -> Result<Option<Vec<Value>>> {
         let rows = self.rows(read, deadline).await?;
@@ -276,4 +287,4 @@ impl Postgres {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

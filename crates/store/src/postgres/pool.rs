@@ -20,13 +20,16 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Error, NoTls};
 
 /// Tries of a transaction that others beat, all in all.
-const TRIES: u32 = 8;
+const TRIES: u32 = crate::transaction::ROUNDS;
 
 /// Between two tries to connect.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Statements kept prepared on a connection.
 const PREPARED: usize = 256;
+
+/// The class of the advisory lock behind which transactions wait that were beaten: "agai" in ASCII.
+const TURNSTILE: i32 = 0x6167_6169;
 
 #[derive(Clone)]
 pub(super) struct Pool {
@@ -61,7 +64,7 @@ impl Connect for OnRuntime {
 }
 
 /// How a transaction ended without an answer.
-enum Ended {
+pub(super) enum Ended {
     /// Run it again: it was undone.
     Again(StoreError),
     /// Run it again with statements prepared anew.
@@ -109,7 +112,7 @@ impl Pool {
         self.pool.close();
     }
 
-    async fn get(&self, deadline: Instant) -> Result<Leased> {
+    pub(super) async fn get(&self, deadline: Instant) -> Result<Leased> {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeouts = Timeouts {
             // A pool in use is waited for as long as there is time, a server that is away is not.
@@ -207,28 +210,38 @@ impl Pool {
 
     /// Runs the steps in one transaction, again where others beat it.
     pub(super) async fn write(&self, steps: &[Step], deadline: Instant) -> Result<Written> {
+        self.again(deadline, |beaten| {
+            self.write_once(steps, Begin { deadline, beaten })
+        })
+        .await
+    }
+
+    /// Runs a transaction, again where others beat it (which it is told), and where it has not begun to be committed.
+    pub(super) async fn again<T, F>(&self, deadline: Instant, once: impl Fn(bool) -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, Ended>>,
+    {
         let mut tries = 0;
+        let mut beaten = false;
         let mut wait = Duration::from_millis(2);
         loop {
             tries += 1;
             // The server keeps the limit; ours is for a server that does not answer, and leaves it some time.
             let patience = deadline + Duration::from_millis(500);
-            let ended =
-                match tokio::time::timeout_at(patience.into(), self.write_once(steps, deadline))
-                    .await
-                {
-                    Ok(Ok(written)) => return Ok(written),
-                    Ok(Err(ended)) => ended,
-                    Err(_) => {
-                        return Err(StoreError::Unavailable {
-                            cause: "the server did not answer in time".to_owned(),
-                            maybe: true,
-                        });
-                    }
-                };
+            let ended = match tokio::time::timeout_at(patience.into(), once(beaten)).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(ended)) => ended,
+                Err(_) => {
+                    return Err(StoreError::Unavailable {
+                        cause: "the server did not answer in time".to_owned(),
+                        maybe: true,
+                    });
+                }
+            };
             let left = deadline.saturating_duration_since(Instant::now());
             match ended {
                 Ended::Again(_) if tries < TRIES && left > wait => {
+                    beaten = true;
                     tokio::time::sleep(jittered(wait)).await;
                     wait *= 2;
                 }
@@ -245,9 +258,9 @@ impl Pool {
     async fn write_once(
         &self,
         steps: &[Step],
-        deadline: Instant,
+        begin: Begin,
     ) -> std::result::Result<Written, Ended> {
-        let client = self.get(deadline).await.map_err(Ended::Failed)?;
+        let client = self.get(begin.deadline).await.map_err(Ended::Failed)?;
         let mut prepared = Vec::with_capacity(steps.len());
         for step in steps {
             let statement = client
@@ -256,7 +269,7 @@ impl Pool {
                 .map_err(undone)?;
             prepared.push(statement);
         }
-        let begin = format!("begin; {}", limits(deadline));
+        let begin = begin.text();
         // All steps go out at once. What runs behind a failed or missed one is undone with it.
         let work = steps
             .iter()
@@ -269,23 +282,11 @@ impl Pool {
         };
         match outcome {
             Ok(written @ Written::Done(_)) => {
-                // The one moment in which nobody knows: the commit is out and its answer is not here.
-                client.batch_execute("commit").await.map_err(|error| {
-                    match Failure::of(&error) {
-                        Failure::Lost => Ended::Failed(error::map(&error, true)),
-                        _ => undone(error),
-                    }
-                })?;
-                client.release();
+                client.commit().await?;
                 Ok(written)
             }
             ended => {
-                if matches!(ended, Err(Ended::Stale)) {
-                    client.statement_cache.clear();
-                }
-                if client.batch_execute("rollback").await.is_ok() {
-                    client.release();
-                }
+                client.undo(matches!(ended, Err(Ended::Stale))).await;
                 ended
             }
         }
@@ -304,8 +305,28 @@ fn limits(deadline: Instant) -> String {
     format!("set local statement_timeout = {}", left.as_millis().max(1))
 }
 
+/// How a transaction that writes begins.
+#[derive(Clone, Copy)]
+pub(super) struct Begin {
+    pub(super) deadline: Instant,
+    /// Others beat it before.
+    pub(super) beaten: bool,
+}
+
+impl Begin {
+    /// Who was beaten waits for the others of whom that is true: two transactions that took each other's rows would
+    /// do so again and again, and the server needs a second each time to see it.
+    pub(super) fn text(self) -> String {
+        let mut text = format!("begin; {}", limits(self.deadline));
+        if self.beaten {
+            text.push_str(&format!("; select pg_advisory_xact_lock({TURNSTILE}, 0)"));
+        }
+        text
+    }
+}
+
 /// An error before the commit was sent: whatever the cause, nothing of the transaction lasts.
-fn undone(error: Error) -> Ended {
+pub(super) fn undone(error: Error) -> Ended {
     let mapped = error::map(&error, false);
     match Failure::of(&error) {
         Failure::Stale => Ended::Stale,
@@ -316,7 +337,7 @@ fn undone(error: Error) -> Ended {
 }
 
 /// The first step that failed or missed decides.
-fn outcome(
+pub(super) fn outcome(
     steps: &[Step],
     answers: Vec<std::result::Result<Answer, Error>>,
 ) -> std::result::Result<Written, Ended> {
@@ -343,6 +364,29 @@ impl Leased {
     /// Gives the connection back: nothing runs on it and no transaction is open.
     pub(super) fn release(mut self) {
         drop(self.object.take());
+    }
+
+    /// Commits, and gives the connection back.
+    pub(super) async fn commit(self) -> std::result::Result<(), Ended> {
+        // The one moment in which nobody knows: the commit is out and its answer is not here.
+        self.batch_execute("commit")
+            .await
+            .map_err(|error| match Failure::of(&error) {
+                Failure::Lost => Ended::Failed(error::map(&error, true)),
+                _ => undone(error),
+            })?;
+        self.release();
+        Ok(())
+    }
+
+    /// Undoes the transaction, and gives the connection back. `stale`: its prepared statements are of no use.
+    pub(super) async fn undo(self, stale: bool) {
+        if stale {
+            self.statement_cache.clear();
+        }
+        if self.batch_execute("rollback").await.is_ok() {
+            self.release();
+        }
     }
 }
 

@@ -24,18 +24,20 @@ mod rows;
 mod turn;
 mod writer;
 
-use crate::{Bounds, Changed, Decision, Result, StoreError};
+use crate::transaction::{ROUNDS, pause};
+use crate::{Bounds, Changed, Decision, End, Result, StoreError, Tx};
 use connection::{Role, Session};
 use parking_lot::Mutex;
 use readers::{Inline, Place, Readers};
 use spec::statement::{Lane, Rows, Statement, Step, Written};
 use spec::value::Value;
 use std::fs::File;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use turn::{ChangeTurn, WriteTurn};
+use turn::{BodyTurn, ChangeTurn, WriteTurn};
 use writer::{Job, Writer};
 
 /// How a database is opened.
@@ -185,6 +187,25 @@ impl Sqlite {
         answer.await.map_err(|_| closed())?
     }
 
+    /// See [`crate::Store::transact`].
+    pub async fn transact<T, F, B>(&self, deadline: Instant, body: B) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<End<T>>> + Send + 'static,
+        B: Fn(Tx) -> F + Send + Sync + 'static,
+    {
+        let body = Arc::new(body);
+        for round in 0..ROUNDS {
+            let (turn, answer) = BodyTurn::new(Arc::clone(&body), deadline);
+            self.writer.send(Job::Turn(Box::new(turn)))?;
+            match answer.await.map_err(|_| closed())?? {
+                End::Commit(told) | End::Undo(told) => return Ok(told),
+                End::Again => tokio::time::sleep(pause(round)).await,
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
     /// Runs on a reader thread.
     pub(crate) async fn on_reader<T: Send + 'static>(
         &self,
@@ -296,4 +317,4 @@ fn unwound<T>(run: impl FnOnce() -> T) -> Result<T> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,10 +1,14 @@
-//! What the writer does for one caller: a few steps, or a look at a record and then a few steps.
+//! What the writer does for one caller: a few steps, a look at a record and then a few steps, or a transaction's
+//! body.
 
 use super::connection::Session;
 use super::{encode, error, rows, unwound};
-use crate::{Changed, Decision, Result, StoreError};
+use crate::transaction::{Asked, Resumed, Script, Told};
+use crate::{Changed, Decision, End, Result, StoreError, Tx};
 use spec::statement::{Expect, Statement, Step, Written};
 use spec::value::Value;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
@@ -20,6 +24,10 @@ pub enum Effect {
 pub trait Turn: Send {
     fn deadline(&self) -> Instant;
     fn run(&mut self, session: &Session) -> Effect;
+    /// Whether it writes before it knows that it will stand, so that it is worth a savepoint of its own.
+    fn is_long(&self) -> bool {
+        false
+    }
     /// It will not be run, or what it did is lost.
     fn fail(&mut self, error: StoreError);
     /// The group is committed (or this turn failed): tells the caller.
@@ -191,6 +199,94 @@ where
         };
         self.result = result;
         effect
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.result = Err(error);
+    }
+
+    fn answer(self: Box<Self>) {
+        let _ = self.reply.send(self.result);
+    }
+}
+
+/// A transaction's body. It has no transaction of its own: one writer makes them one after another.
+pub struct BodyTurn<T, B> {
+    body: Arc<B>,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<End<T>>>,
+    result: Result<End<T>>,
+}
+
+impl<T, F, B> BodyTurn<T, B>
+where
+    F: Future<Output = Result<End<T>>>,
+    B: Fn(Tx) -> F,
+{
+    pub fn new(
+        body: Arc<B>,
+        deadline: Instant,
+    ) -> (BodyTurn<T, B>, oneshot::Receiver<Result<End<T>>>) {
+        let (reply, answer) = oneshot::channel();
+        let turn = BodyTurn {
+            body,
+            deadline,
+            reply,
+            result: Err(StoreError::Timeout),
+        };
+        (turn, answer)
+    }
+
+    fn play(&self, session: &Session) -> Result<End<T>> {
+        let mut script = Script::begin(&*self.body);
+        let mut told = None;
+        loop {
+            let asked = match script.resume(told)? {
+                Resumed::Ended(end) => return Ok(end),
+                Resumed::Asks(asked) => asked,
+            };
+            // The statements have a limit; so that there is one on their number.
+            if Instant::now() >= self.deadline {
+                return Err(StoreError::Timeout);
+            }
+            told = Some(match asked {
+                Asked::Read(statements, emit) => Told::Read(
+                    statements
+                        .iter()
+                        .map(|statement| rows::read(session, statement, emit).map_err(error::map))
+                        .collect(),
+                ),
+                Asked::Write(steps) => {
+                    Told::Written(run_steps(session, &steps).map(|outcome| match outcome {
+                        Ok(captured) => Written::Done(captured),
+                        Err(step) => Written::Missed { step },
+                    }))
+                }
+            });
+        }
+    }
+}
+
+impl<T, F, B> Turn for BodyTurn<T, B>
+where
+    T: Send,
+    F: Future<Output = Result<End<T>>>,
+    B: Fn(Tx) -> F + Send + Sync,
+{
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn run(&mut self, session: &Session) -> Effect {
+        self.result = self.play(session);
+        match self.result {
+            Ok(End::Commit(_)) => Effect::Keep,
+            Ok(End::Undo(_) | End::Again) | Err(_) => Effect::Undo,
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        true
     }
 
     fn fail(&mut self, error: StoreError) {

@@ -263,7 +263,8 @@ impl Thread {
                     None => break,
                 },
             };
-            self.run_one(&mut *turn, restarts > 0);
+            let saved = restarts > 0 || turn.is_long();
+            self.run_one(&mut *turn, saved);
             if !self.session.conn.is_autocommit() {
                 done.push(turn);
                 continue;

@@ -1,5 +1,7 @@
 //! What the tests of both stores say alike.
 
+mod transactions;
+
 use spec::Value;
 use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
 use spec::statement::{Capture, Key, Lane, Output, Shape, Statement};
