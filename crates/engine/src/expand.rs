@@ -22,10 +22,12 @@ impl Run<'_> {
         if rows.splices.is_empty() {
             return Ok(rows.body);
         }
-        Box::pin(self.put_foreign(rows, want)).await
+        let (body, _) = Box::pin(self.put_foreign(rows, want)).await?;
+        Ok(body)
     }
 
-    async fn put_foreign(&mut self, rows: Rows, want: &Want<'_>) -> Result<Vec<u8>> {
+    /// The body, and where each of its records ends by then.
+    async fn put_foreign(&mut self, rows: Rows, want: &Want<'_>) -> Result<(Vec<u8>, Vec<usize>)> {
         let mut slots = Vec::new();
         collect(want, &mut slots);
         let mut found: Vec<HashMap<String, Vec<u8>>> = Vec::with_capacity(slots.len());
@@ -44,8 +46,15 @@ impl Run<'_> {
         }
         let extra: usize = found.iter().flat_map(HashMap::values).map(Vec::len).sum();
         let mut body = Vec::with_capacity(rows.body.len() + extra + rows.splices.len() * 4);
-        let mut from = 0;
+        let (mut from, mut ends) = (0, rows.ends);
+        let mut next = 0;
         for splice in &rows.splices {
+            // A record moves by what was put into those before it, and grows by what is put into itself.
+            let grown = body.len() - from;
+            while let Some(end) = ends.get_mut(next).filter(|end| **end <= splice.at) {
+                *end += grown;
+                next += 1;
+            }
             body.extend_from_slice(&rows.body[from..splice.at]);
             from = splice.at;
             match found
@@ -56,8 +65,10 @@ impl Run<'_> {
                 None => body.extend_from_slice(b"null"),
             }
         }
+        let grown = body.len() - from;
+        ends[next..].iter_mut().for_each(|end| *end += grown);
         body.extend_from_slice(&rows.body[from..]);
-        Ok(body)
+        Ok((body, ends))
     }
 
     /// The port between modules: the readable ones among these records, by key.
@@ -81,7 +92,7 @@ impl Run<'_> {
                 return Ok(HashMap::new());
             };
             let start = Instant::now();
-            let mut rows = self
+            let rows = self
                 .engine
                 .store
                 .read(&statement, self.bounds(count))
@@ -89,39 +100,18 @@ impl Run<'_> {
                 .map_err(problem_of)?;
             self.stored(start);
             let keys: Vec<String> = rows.captured.iter().map(Value::key_text).collect();
-            if rows.splices.is_empty() {
-                let mut from = 0;
-                return Ok(keys
-                    .into_iter()
-                    .zip(&rows.ends)
-                    .map(|(key, end)| {
-                        let record = rows.body[from..*end].to_vec();
-                        from = end + 1;
-                        (key, record)
-                    })
-                    .collect());
-            }
-            // Records that hold foreign ones themselves are completed one by one: their places move.
-            let mut out = HashMap::with_capacity(keys.len());
-            let splices = std::mem::take(&mut rows.splices);
+            // All of them at once: what they hold of other modules costs one more read, not one each.
+            let (body, ends) = match rows.splices.is_empty() {
+                true => (rows.body, rows.ends),
+                false => self.put_foreign(rows, &want).await?,
+            };
             let mut from = 0;
-            for (key, end) in keys.into_iter().zip(&rows.ends) {
-                let inside = splices.iter().filter(|s| s.at >= from && s.at <= *end);
-                let record = Rows {
-                    body: rows.body[from..*end].to_vec(),
-                    ends: vec![end - from],
-                    splices: inside
-                        .map(|s| spec::statement::Splice {
-                            at: s.at - from,
-                            ..s.clone()
-                        })
-                        .collect(),
-                    ..Rows::default()
-                };
+            let records = keys.into_iter().zip(ends).map(|(key, end)| {
+                let record = body[from..end].to_vec();
                 from = end + 1;
-                out.insert(key, self.with_foreign(record, &want).await?);
-            }
-            Ok(out)
+                (key, record)
+            });
+            Ok(records.collect())
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod agreement;
+mod batches;
 mod concurrent;
 mod expand;
 mod http;
