@@ -18,4 +18,5 @@ mod durability;
 mod injections;
 mod leak;
 mod routes;
+mod slow_steps;
 mod tables;
