@@ -121,7 +121,7 @@ pub(super) static APP: Table = Table {
             "name",
             Kind::Text,
             "\"app\"",
-            "What the app is called, in the log and in its API's description.",
+            "What the app is called: in what `dev` and `check` say, and in its access tokens, which another name makes invalid.",
         ),
         key("server", Kind::Table(&SERVER), "", "How it listens."),
         key("database", Kind::Table(&DATABASE), "", "Where the data is."),
@@ -550,8 +550,14 @@ static INDEX: Table = Table {
 
 /// The types of fields, with what each is.
 pub(super) const TYPES: &[(&str, &str)] = &[
-    ("string", "one line of text, `max` characters"),
-    ("text", "text of any length up to `max` characters"),
+    (
+        "string",
+        "text of up to `max` characters, line breaks included; with a `max` of up to 650 it can be indexed",
+    ),
+    (
+        "text",
+        "longer text, of up to `max` characters; it cannot be indexed",
+    ),
     ("email", "an address, in lower case"),
     ("url", "an absolute `http` or `https` URL"),
     ("enum", "one of `values`"),

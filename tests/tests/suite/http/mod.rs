@@ -15,6 +15,7 @@ mod dev;
 #[cfg(unix)]
 mod docs;
 mod durability;
+mod editors;
 mod injections;
 mod leak;
 mod routes;
