@@ -52,6 +52,16 @@ impl fmt::Display for StoreError {
 }
 impl std::error::Error for StoreError {}
 
+impl StoreError {
+    /// What a failed commit is: its last frame may have reached the disk although the answer did not come back.
+    pub(crate) fn or_maybe_done(self) -> StoreError {
+        match self {
+            StoreError::Unavailable { cause, .. } => StoreError::Unavailable { cause, maybe: true },
+            other => other,
+        }
+    }
+}
+
 /// What a caller is told, and what the log is. Conflicts and references are the caller's own data: whoever
 /// writes tells of them, and here they are defects.
 pub fn problem_of(error: StoreError) -> Problem {

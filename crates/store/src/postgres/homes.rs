@@ -11,6 +11,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Connections of all threads together. A server has 100 for everybody unless it is told otherwise; on a machine of
+/// many cores the threads beyond use the shared lanes.
+const MOST: usize = 16;
+
 static STORES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
@@ -31,11 +35,19 @@ impl Homes {
         }
     }
 
-    /// Gives the calling thread connections that its own runtime drives.
+    /// Gives the calling thread connections that its own runtime drives, as long as there are not too many.
     pub(super) fn settle(&self, config: &tokio_postgres::Config, size: usize) {
+        let mut lanes = self.lanes.lock();
+        if (lanes.len() + 1) * size > MOST {
+            return;
+        }
         let lane = Arc::new(Lane::start(config, size));
-        self.lanes.lock().push(Arc::clone(&lane));
-        HERE.with_borrow_mut(|here| here.push((self.store, lane)));
+        lanes.push(Arc::clone(&lane));
+        HERE.with_borrow_mut(|here| {
+            // Those of closed stores are held by nobody else.
+            here.retain(|(_, lane)| Arc::strong_count(lane) > 1);
+            here.push((self.store, lane));
+        });
     }
 
     /// A connection of the calling thread. None where it has none, or none that is open.
@@ -55,7 +67,7 @@ impl Homes {
     }
 
     pub(super) fn close(&self) {
-        self.lanes.lock().iter().for_each(|lane| lane.close());
+        self.lanes.lock().drain(..).for_each(|lane| lane.close());
     }
 }
 

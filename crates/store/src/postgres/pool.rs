@@ -278,6 +278,14 @@ impl Pool {
         let (began, answers) = tokio::join!(biased; client.batch_execute(&begin), join_all(work));
         let outcome = match began {
             Ok(()) => outcome(steps, answers),
+            // Refused by itself (cancelled, say), it leaves the steps without a transaction: each that was done is
+            // committed, and nobody can say that nothing was.
+            Err(_) if answers.iter().any(|answer| answer.is_ok()) => {
+                return Err(Ended::Failed(StoreError::Unavailable {
+                    cause: "the transaction could not be begun".to_owned(),
+                    maybe: true,
+                }));
+            }
             Err(error) => Err(undone(error)),
         };
         match outcome {

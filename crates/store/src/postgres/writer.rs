@@ -231,18 +231,21 @@ impl Worker {
                 };
                 let count = batch.len();
                 self.queue.in_flight.fetch_add(count, Ordering::Relaxed);
-                self.run(&connection, batch).await;
+                let usable = self.run(&connection, batch).await;
                 self.queue.in_flight.fetch_sub(count, Ordering::Relaxed);
+                if !usable {
+                    break;
+                }
             }
             drop(open);
         }
     }
 
-    async fn run(&mut self, connection: &Connection, batch: Vec<Job>) {
+    /// Whether the connection can be used for more.
+    async fn run(&mut self, connection: &Connection, batch: Vec<Job>) -> bool {
         if connection.is_closed() {
             self.queue.give_back(batch);
-            // Its driver has ended or is about to; the loop sees it next.
-            return tokio::task::yield_now().await;
+            return false;
         }
         let mut ready = Vec::with_capacity(batch.len());
         let mut batch = VecDeque::from(batch);
@@ -254,7 +257,7 @@ impl Worker {
                     let unsent = ready.into_iter().map(|(job, _)| job);
                     self.queue
                         .give_back(unsent.chain([job]).chain(batch).collect());
-                    return;
+                    return false;
                 }
                 Err(error) => job.answer(Err(error::map(&error, false))),
             }
@@ -262,8 +265,11 @@ impl Worker {
         if let [_] = ready.as_slice() {
             self.alone(connection, ready.into_iter().map(|(job, _)| job).collect())
                 .await;
-        } else if !ready.is_empty() {
-            self.together(connection, ready).await;
+            true
+        } else if ready.is_empty() {
+            true
+        } else {
+            self.together(connection, ready).await
         }
     }
 
@@ -287,12 +293,13 @@ impl Worker {
         }
     }
 
-    /// All in one transaction. The commit goes out with the statements: after a failure it undoes them.
+    /// All in one transaction. The commit goes out with the statements: after a failure it undoes them. Whether
+    /// the connection can be used for more: not where a transaction may be open on it.
     async fn together(
         &mut self,
         connection: &Connection,
         jobs: Vec<(Job, tokio_postgres::Statement)>,
-    ) {
+    ) -> bool {
         let client = connection.client();
         let work = jobs
             .iter()
@@ -303,6 +310,26 @@ impl Worker {
             join_all(work),
             client.batch_execute("commit"),
         );
+        if let Err(error) = &began
+            && Failure::of(error) != Failure::Lost
+        {
+            // Refused by itself (cancelled, say), it leaves the others without a transaction: each was committed
+            // alone. What is done must not be done again.
+            for ((job, _), answer) in jobs.into_iter().zip(answers) {
+                match answer {
+                    Ok(answer) => {
+                        let written = written(&job.step, &answer);
+                        job.answer(written);
+                    }
+                    Err(error) if Failure::of(&error) == Failure::Lost => {
+                        job.answer(Err(error::map(&error, true)));
+                    }
+                    Err(_) => self.elsewhere(job),
+                }
+            }
+            return false;
+        }
+        let settled = ended.is_ok();
         let failure = answers
             .iter()
             .filter_map(|answer| answer.as_ref().err())
@@ -340,13 +367,14 @@ impl Worker {
                     }
                 }
                 let jobs = jobs.into_iter().map(|(job, _)| job).collect();
-                if connection.is_closed() {
+                if connection.is_closed() || !settled {
                     self.queue.give_back(jobs);
                 } else {
                     self.alone(connection, jobs).await;
                 }
             }
         }
+        settled
     }
 
     /// Under its own deadline, on a connection of its own.

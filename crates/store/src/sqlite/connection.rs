@@ -65,7 +65,11 @@ pub fn open(path: &Path, options: &Options, role: Role) -> rusqlite::Result<Sess
     };
     // Each connection is used by one thread at a time: SQLite's own mutexes are not needed.
     let mut conn = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    conn.busy_timeout(options.busy_timeout)?;
+    conn.busy_timeout(match role {
+        Role::Writer | Role::Reader => options.busy_timeout,
+        // Its thread has others to serve.
+        Role::Inline => Duration::ZERO,
+    })?;
     // With the statistics of ANALYZE (STAT4), every new parameter would prepare a statement anew.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;

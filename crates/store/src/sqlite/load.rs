@@ -47,7 +47,10 @@ fn run(session: &Session, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> 
     while let Some(batch) = batches.blocking_recv() {
         match batch {
             Batch::Commit => {
-                session.conn.execute_batch("COMMIT").map_err(error::map)?;
+                session
+                    .conn
+                    .execute_batch("COMMIT")
+                    .map_err(|failed| error::map(failed).or_maybe_done())?;
                 return Ok(Loaded::Done { steps });
             }
             Batch::Steps(batch) => {

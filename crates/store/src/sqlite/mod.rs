@@ -150,7 +150,10 @@ impl Sqlite {
                 match inline {
                     // Not so short after all. Its thread has others to serve, so it begins again on one that
                     // has not.
-                    Err(StoreError::Timeout) if Instant::now() < bounds.deadline => {
+                    // Nor does it wait for a lock.
+                    Err(StoreError::Timeout | StoreError::Busy { .. })
+                        if Instant::now() < bounds.deadline =>
+                    {
                         Box::pin(self.read_apart(statement, bounds)).await
                     }
                     result => result,
@@ -230,10 +233,14 @@ impl Sqlite {
         run: impl FnOnce(&Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
-        self.writer.send(Job::Alone(Box::new(move |session| {
-            let result = unwound(|| run(session)).and_then(|result| result);
-            let _ = reply.send(result);
-        })))?;
+        self.writer
+            .send(Job::Alone(Box::new(move |session: Result<&Session>| {
+                let result =
+                    session.and_then(|session| unwound(|| run(session)).and_then(|result| result));
+                let ended_well = result.is_ok();
+                let _ = reply.send(result);
+                ended_well
+            })))?;
         answer.await.map_err(|_| closed())?
     }
 

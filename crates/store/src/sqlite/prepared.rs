@@ -131,6 +131,7 @@ impl Drop for InUse<'_> {
     fn drop(&mut self) {
         if let (Some(at), Some(mut prepared)) = (self.slot, self.prepared.take()) {
             prepared.reset();
+            prepared.forget();
             if let Some(slot) = self.home.kept.borrow_mut().slots.get_mut(at) {
                 slot.prepared = Some(prepared);
             }
@@ -215,6 +216,13 @@ impl Prepared {
             }
         };
         self.check(code)
+    }
+
+    /// Lets go of the parameters: of megabytes of somebody's text, and so that one that is not bound next time is
+    /// null and not somebody else's.
+    fn forget(&mut self) {
+        // SAFETY: the statement is alive, and was reset.
+        unsafe { ffi::sqlite3_clear_bindings(self.raw.as_ptr()) };
     }
 
     /// Goes to the next row, and says whether there is one. After the last one the statement is reset.

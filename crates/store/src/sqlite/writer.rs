@@ -32,8 +32,9 @@ const LONG_LOG: u64 = 16 << 20;
 
 pub enum Job {
     Turn(Box<dyn Turn>),
-    /// Something with a transaction of its own: a migration, an import.
-    Alone(Box<dyn FnOnce(&Session) + Send>),
+    /// Something with a transaction of its own: a migration, an import. It is given the reason where there is no
+    /// connection, and answers whether it left the connection as it found it.
+    Alone(Box<dyn FnOnce(Result<&Session>) -> bool + Send>),
     /// Nothing to do: reads begin again.
     Wake,
     /// Everything sent before has been done when this is answered.
@@ -119,6 +120,16 @@ impl Writer {
     }
 }
 
+/// What became of the group's transaction while a turn ran in it.
+enum Ran {
+    /// It is as it should be, with what the turn did or without.
+    Through,
+    /// Undone with all the others, because the turn failed half-way; it may run again.
+    Undone,
+    /// Gone, by the turn's fault.
+    Lost,
+}
+
 struct Thread {
     session: Session,
     queue: mpsc::Receiver<Job>,
@@ -149,14 +160,11 @@ impl Thread {
                 Some(Job::Turn(first)) => self.group(first),
                 Some(Job::Alone(alone)) => {
                     self.dirty = true;
-                    if let Err(cause) = self.sound() {
-                        // Dropped unrun: its caller sees the channel closed. Rare enough for a log line.
-                        tracing::error!(%cause, "the database cannot be opened for writing");
-                        continue;
-                    }
-                    let session = &self.session;
-                    let _ = unwound(|| alone(session));
+                    let session = self.sound().map(|()| &self.session);
+                    let ended_well = unwound(|| alone(session)).unwrap_or(false);
                     self.roll_back();
+                    // What it set for itself (foreign keys off, say) may still be set.
+                    self.reopen |= !ended_well;
                 }
                 Some(Job::Wake) => {}
                 Some(Job::Close(reply)) => {
@@ -263,6 +271,7 @@ impl Thread {
                     None => break,
                 },
             };
+<<<<<<< HEAD
             let saved = restarts > 0 || turn.is_long();
             self.run_one(&mut *turn, saved);
             if !self.session.conn.is_autocommit() {
@@ -270,9 +279,26 @@ impl Thread {
                 continue;
             }
             apart.push(turn);
+=======
+            let ran = self.run_one(&mut *turn, restarts > 0);
+            let again = match ran {
+                Ran::Through => {
+                    done.push(turn);
+                    continue;
+                }
+                // Last, and under a savepoint: what it failed for may rest on what the others wrote, and stands
+                // or falls with them.
+                Ran::Undone => Some(turn),
+                Ran::Lost => {
+                    apart.push(turn);
+                    None
+                }
+            };
+>>>>>>> 1d71755 (Double no write whose group could not begin, and let nothing rest on what was not committed)
             for turn in done.drain(..).rev() {
                 ahead.push_front(turn);
             }
+            ahead.extend(again);
             restarts += 1;
             self.counters.restarts.fetch_add(1, Ordering::Relaxed);
             let again = if restarts > RESTARTS {
@@ -311,7 +337,7 @@ impl Thread {
     /// if `saved`, otherwise with the whole transaction, which the others then lose and begin again. A turn that
     /// fails has hardly ever written anything before, so that the first try does without: the savepoint's two
     /// statements are a fifth of what the writer does for a create.
-    fn run_one(&mut self, turn: &mut dyn Turn, saved: bool) {
+    fn run_one(&mut self, turn: &mut dyn Turn, saved: bool) -> Ran {
         let now = Instant::now();
         if turn.deadline() <= now {
             // It may have waited behind a locked database: then say so.
@@ -322,7 +348,7 @@ impl Thread {
             } else {
                 StoreError::Timeout
             });
-            return;
+            return Ran::Through;
         }
         self.session
             .limit
@@ -341,27 +367,39 @@ impl Thread {
             session.limit.lift();
             // A lost transaction has no savepoints any more.
             if session.conn.is_autocommit() {
-                return Ok(());
+                if effect == Effect::Keep {
+                    turn.fail(StoreError::Unavailable {
+                        cause: "the transaction was lost".to_owned(),
+                        maybe: false,
+                    });
+                }
+                return Ok(Ran::Lost);
             }
             let undo = effect == Effect::Undo && session.conn.total_changes() != before;
             match (saved, undo) {
-                (false, false) => Ok(()),
-                (false, true) => session.execute("ROLLBACK").map_err(error::map),
+                (false, false) => Ok(Ran::Through),
+                (false, true) => {
+                    session.execute("ROLLBACK").map_err(error::map)?;
+                    Ok(Ran::Undone)
+                }
                 (true, _) => {
                     if effect == Effect::Undo {
                         session.execute("ROLLBACK TO turn").map_err(error::map)?;
                     }
-                    session.execute("RELEASE turn").map_err(error::map)
+                    session.execute("RELEASE turn").map_err(error::map)?;
+                    Ok(Ran::Through)
                 }
             }
         });
         self.session.limit.lift();
-        if let Err(cause) = result {
+        result.unwrap_or_else(|cause| {
             // What this turn left behind is unknown, so the transaction must not stand: lost, by our own hand.
+            // Where it cannot even be undone, it ends with its connection, which the next `begin` replaces.
             turn.fail(cause);
-            self.reopen = true;
             self.roll_back();
-        }
+            self.reopen = true;
+            Ran::Lost
+        })
     }
 
     fn begin(&mut self) -> Result<()> {
@@ -377,11 +415,7 @@ impl Thread {
     fn commit(&mut self) -> Result<()> {
         self.dirty = true;
         let result = self.session.execute("COMMIT");
-        let result = result.map_err(|failed| match self.failed(failed) {
-            // The last frame may have reached the disk although its fsync failed.
-            StoreError::Unavailable { cause, .. } => StoreError::Unavailable { cause, maybe: true },
-            other => other,
-        });
+        let result = result.map_err(|failed| self.failed(failed).or_maybe_done());
         if result.is_err() {
             self.roll_back();
         }
@@ -404,6 +438,10 @@ impl Thread {
     /// A connection that can be used: a new one, where the old one failed in a way that may last.
     fn sound(&mut self) -> Result<()> {
         if self.reopen {
+            // A transaction that could not be undone holds the lock as long as its connection is there.
+            if !self.session.conn.is_autocommit() {
+                let _ = self.session.conn.execute_batch("ROLLBACK");
+            }
             self.session =
                 connection::open(&self.path, &self.options, Role::Writer).map_err(error::map)?;
             self.reopen = false;

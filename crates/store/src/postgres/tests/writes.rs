@@ -352,3 +352,98 @@ async fn deadlocks_are_run_again() {
         "{\"n\":10}"
     );
 }
+
+/// Stands between a store and its server, and makes of every `begin` something that the server refuses, as it may
+/// refuse that one message by cancelling it.
+async fn without_begin(server: std::net::SocketAddr) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = tokio::net::TcpStream::connect(server).await.unwrap();
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 1 << 16];
+                while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
+                    let bytes = &mut buffer[..read];
+                    for at in 0..read.saturating_sub(5) {
+                        if &bytes[at..at + 6] == b"begin\0" || &bytes[at..at + 6] == b"begin;" {
+                            bytes[at..at + 5].copy_from_slice(b"bogus");
+                        }
+                    }
+                    if to_server.write_all(bytes).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Its statements are committed each by itself then. Whoever was told that something is done finds it done once,
+/// and nobody is told that nothing was where something may have been.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_begin_doubles_nothing() {
+    let shop = fixture().await;
+    shop.write(vec![category("taken")]).await.unwrap();
+    let mut url: String = shop.database.url();
+    let config: tokio_postgres::Config = url.parse().unwrap();
+    let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else {
+        panic!("the tests' server is reached over TCP");
+    };
+    let server = format!("{host}:{}", config.get_ports()[0]);
+    let server = tokio::net::lookup_host(&server)
+        .await
+        .unwrap()
+        .next()
+        .unwrap();
+    let proxy = without_begin(server).await;
+    url = url.replace(
+        &format!("{host}:{}", config.get_ports()[0]),
+        &proxy.to_string(),
+    );
+    let through = Arc::new(Postgres::connect(&url, Options::default()).await.unwrap());
+
+    let mut tasks = JoinSet::new();
+    for n in 0..300u32 {
+        let through = through.clone();
+        tasks.spawn(async move {
+            let step = if n.is_multiple_of(7) {
+                category("taken")
+            } else {
+                create(&format!("number {n}"))
+            };
+            through.write(vec![step], soon()).await
+        });
+    }
+    let (mut done, mut unsure) = (0, 0);
+    while let Some(written) = tasks.join_next().await {
+        match written.unwrap() {
+            Ok(Written::Done(_)) => done += 1,
+            Err(StoreError::Unavailable { maybe: true, .. }) => unsure += 1,
+            // The taken ones: elsewhere, their transaction is not begun either.
+            Err(StoreError::Unique { .. } | StoreError::Other { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let there = shop.count("catalog.products").await;
+    assert!(done > 0, "nothing was written");
+    assert!(
+        (done..=done + unsure).contains(&there),
+        "{done} done, {unsure} unsure, {there} there"
+    );
+
+    let both = through
+        .write(vec![create("one"), create("two")], soon())
+        .await;
+    let after = shop.count("catalog.products").await;
+    assert!(
+        matches!(both, Err(StoreError::Unavailable { maybe: true, .. })),
+        "{both:?} with {} there",
+        after - there
+    );
+}
