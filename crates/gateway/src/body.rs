@@ -4,12 +4,61 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use spec::{Code, Problem};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 /// What is set aside before any byte has come, however much is announced.
 const FIRST: usize = 16 * 1024;
 
-pub async fn collect(body: Incoming, limit: u64, time: Duration) -> Result<Bytes, Problem> {
+/// What all bodies take that have come in part. A client may open many streams and connections, and withhold the
+/// last byte of each body.
+#[derive(Debug)]
+pub struct Room {
+    taken: AtomicUsize,
+    most: usize,
+}
+
+impl Room {
+    pub fn new(most: usize) -> Room {
+        Room {
+            taken: AtomicUsize::new(0),
+            most,
+        }
+    }
+}
+
+/// A body's part of the room, given back with it.
+struct Part<'r> {
+    room: &'r Room,
+    bytes: usize,
+}
+
+impl Part<'_> {
+    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.bytes += bytes;
+        if self.room.taken.fetch_add(bytes, Relaxed) + bytes <= self.room.most {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::Overloaded,
+            "The server is receiving more than it has room for.",
+        )
+        .retry_after(Duration::from_secs(1)))
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.room.taken.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+pub async fn collect(
+    body: Incoming,
+    limit: u64,
+    time: Duration,
+    room: &Room,
+) -> Result<Bytes, Problem> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -17,7 +66,7 @@ pub async fn collect(body: Incoming, limit: u64, time: Duration) -> Result<Bytes
     if body.size_hint().lower() > limit {
         return Err(too_large(limit));
     }
-    match tokio::time::timeout(time, read(body, limit)).await {
+    match tokio::time::timeout(time, read(body, limit, room)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::new(
             Code::RequestTimeout,
@@ -27,7 +76,8 @@ pub async fn collect(body: Incoming, limit: u64, time: Duration) -> Result<Bytes
     }
 }
 
-async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Problem> {
+async fn read(mut body: Incoming, limit: u64, room: &Room) -> Result<Bytes, Problem> {
+    let mut part = Part { room, bytes: 0 };
     let mut first = Bytes::new();
     let mut whole: Option<BytesMut> = None;
     let mut length = 0;
@@ -46,6 +96,10 @@ async fn read(mut body: Incoming, limit: u64) -> Result<Bytes, Problem> {
         length += data.len() as u64;
         if length > limit {
             return Err(too_large(limit));
+        }
+        // One that is complete is answered next, and those are as many as there are requests in hand.
+        if !body.is_end_stream() {
+            part.grow(data.len())?;
         }
         match &mut whole {
             Some(whole) => whole.extend_from_slice(&data),

@@ -40,6 +40,7 @@ pub struct Edge<S> {
     log: AccessLog,
     metrics: Metrics,
     draining: AtomicBool,
+    bodies: body::Room,
     /// Made once: an anonymous principal has an empty list on the heap.
     anonymous: Principal,
 }
@@ -47,6 +48,7 @@ pub struct Edge<S> {
 impl<S: Service> Edge<S> {
     pub fn new(service: S, options: Options, log: AccessLog) -> Edge<S> {
         Edge {
+            bodies: body::Room::new(options.bodies),
             service,
             options,
             log,
@@ -151,7 +153,7 @@ impl<S: Service> Edge<S> {
             Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS => Bytes::new(),
             _ => {
                 let limit = self.service.body_limit();
-                match body::collect(body, limit, self.options.body_time).await {
+                match body::collect(body, limit, self.options.body_time, &self.bodies).await {
                     Ok(body) => body,
                     Err(problem) => return problem::answered(problem, id, NOWHERE),
                 }

@@ -21,9 +21,11 @@ pub struct Options {
     pub head_time: Duration,
     /// From the end of a head to the end of its body.
     pub body_time: Duration,
+    /// Bytes at most of all bodies, of whomever, that have come in part; who sends more waits for room.
+    pub bodies: usize,
     /// Between requests of one connection.
     pub idle_time: Duration,
-    /// How long a client may take no byte of its answer.
+    /// How long a client may take no byte of its answer, or of several answers in HTTP/2 hardly any.
     pub write_time: Duration,
     /// Bytes of answers at most that one connection of HTTP/2 leaves untaken; one answer may have more, alone.
     pub untaken: usize,
@@ -71,6 +73,7 @@ impl Default for Options {
             headers: 16 * 1024,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
+            bodies: 256 * 1024 * 1024,
             idle_time: Duration::from_secs(75),
             write_time: Duration::from_secs(30),
             untaken: 32 * 1024 * 1024,

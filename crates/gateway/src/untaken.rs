@@ -15,6 +15,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+/// What a client takes in its time at least, unless there is less. Of the slowest networks that are still used, it is
+/// a fraction.
+const LEAST: u64 = 8 * 1024;
+
 /// What one connection has not taken.
 #[derive(Debug, Default)]
 pub struct Untaken {
@@ -32,11 +36,11 @@ impl Untaken {
         self.bytes.load(Relaxed)
     }
 
-    /// Looked at every now and then: whether there is something to take, and nothing was taken for `time`.
-    /// `now` is in milliseconds.
+    /// Looked at every now and then: whether there is something to take, and hardly anything was taken for `time`:
+    /// one byte now and then would hold the rest for ever. `now` is in milliseconds.
     pub fn is_left(&self, now: u64, time: Duration) -> bool {
         let taken = self.taken.load(Relaxed);
-        if self.bytes() == 0 || taken != self.seen.load(Relaxed) {
+        if self.bytes() == 0 || taken - self.seen.load(Relaxed) >= LEAST {
             self.seen.store(taken, Relaxed);
             self.seen_at.store(now, Relaxed);
             return false;
@@ -119,6 +123,11 @@ mod tests {
     fn what_is_taken_or_dropped_is_no_longer_counted() {
         let vital = Arc::new(Vital::new(&crate::Options::default()));
         let body = |bytes: &'static str| Counted::new(Bytes::from(bytes), Arc::clone(&vital));
+        let large = || {
+            Counted::new(vec![0; 40_000].into(), Arc::clone(&vital))
+                .0
+                .unwrap()
+        };
         let second = Duration::from_secs(1);
         let mut one = body("0123456789").0.unwrap();
         let two = body("01234");
@@ -128,7 +137,12 @@ mod tests {
         assert!(vital.untaken.is_left(2001, second));
         one.advance(4);
         assert_eq!((vital.untaken.bytes(), one.remaining()), (11, 6));
+        // A few bytes are not enough.
+        assert!(vital.untaken.is_left(2002, second));
+        let mut three = large();
+        three.advance(10_000);
         assert!(!vital.untaken.is_left(2002, second));
+        drop(three);
         drop(two);
         // Letting go is not taking.
         assert!(vital.untaken.is_left(3003, second));

@@ -67,7 +67,11 @@ impl Workers {
             permit,
         };
         let worker = loop {
-            let room = self.all.iter().filter(|w| w.deal.capacity() > 0);
+            // The channel of a thread that is gone is closed.
+            let room = self
+                .all
+                .iter()
+                .filter(|w| w.deal.capacity() > 0 && !w.deal.is_closed());
             if let Some(worker) = room.min_by_key(|w| w.load.load(Ordering::Relaxed)) {
                 break worker;
             }
@@ -76,6 +80,7 @@ impl Workers {
         };
         worker.load.fetch_add(1, Ordering::Relaxed);
         if worker.deal.try_send(dealt).is_err() {
+            worker.load.fetch_sub(1, Ordering::Relaxed);
             tracing::error!("a serving thread is gone");
         }
     }

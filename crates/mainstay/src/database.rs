@@ -110,17 +110,28 @@ fn keep_private(path: &Path) {
     let _ = options.open(path);
 }
 
+/// It may stand before the host and among the parameters.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
+    let credentials = url.split_once("://").and_then(|(scheme, rest)| {
+        let (credentials, host) = rest.rsplit_once('@')?;
+        let (user, _) = credentials.split_once(':')?;
+        Some(format!("{scheme}://{user}:…@{host}"))
+    });
+    let url = credentials.unwrap_or_else(|| url.to_owned());
+    let Some((url, parameters)) = url.split_once('?') else {
+        return url;
     };
-    let Some((credentials, host)) = rest.rsplit_once('@') else {
-        return url.to_owned();
-    };
-    match credentials.split_once(':') {
-        Some((user, _)) => format!("{scheme}://{user}:…@{host}"),
-        None => url.to_owned(),
-    }
+    let parameters: Vec<&str> = parameters
+        .split('&')
+        .map(|parameter| match parameter.split_once('=') {
+            // Also `%70assword`: only what is known to be something else is shown.
+            Some((name, _)) if name.contains('%') || name.eq_ignore_ascii_case("password") => {
+                "password=…"
+            }
+            _ => parameter,
+        })
+        .collect();
+    format!("{url}?{}", parameters.join("&"))
 }
 
 #[cfg(test)]
@@ -147,6 +158,18 @@ mod tests {
         assert_eq!(pooled, Ok(expected));
         let shown = parse("postgres://me:se@cret@db/shop").map(|d| d.shown());
         assert_eq!(shown.as_deref(), Ok("postgres://me:…@db/shop"));
+        let shown = parse("postgres:///shop?host=/tmp&user=me&password=secret&%70assword=secret")
+            .map(|d| d.shown());
+        assert_eq!(
+            shown.as_deref(),
+            Ok("postgres:///shop?host=/tmp&user=me&password=…&password=…")
+        );
+        // A password with a question mark is no parameter, and is not shown as one either.
+        let shown = parse("postgres://me:sec?ret@db/shop").map(|d| d.shown());
+        assert!(
+            !shown.as_deref().unwrap_or_default().contains("ret"),
+            "{shown:?}"
+        );
         for bad in ["", "sqlite:", "mysql://x:secret@y/z", "/tmp/x.db"] {
             let message = parse(bad).expect_err(bad);
             assert!(!message.contains("secret"), "{message}");

@@ -124,6 +124,9 @@ impl Server {
     }
 }
 
+/// Ended sessions that are forgotten in one statement.
+const SWEPT: u32 = 1000;
+
 /// Forgets what is past its time: old changes, ended sessions.
 async fn upkeep(backend: Backend, auth: Arc<Auth>) {
     let mut every = tokio::time::interval(Duration::from_secs(600));
@@ -134,8 +137,15 @@ async fn upkeep(backend: Backend, auth: Arc<Auth>) {
         if let Err(error) = backend.store.forget_changes(until).await {
             tracing::warn!(%error, "old changes were not forgotten");
         }
-        if let Err(problem) = auth.sweep(1000).await {
-            tracing::warn!(%problem, "ended sessions were not forgotten");
+        loop {
+            match auth.sweep(SWEPT).await {
+                Ok(swept) if swept < SWEPT as usize => break,
+                Ok(_) => {}
+                Err(problem) => {
+                    tracing::warn!(%problem, "ended sessions were not forgotten");
+                    break;
+                }
+            }
         }
     }
 }

@@ -63,6 +63,37 @@ fn a_body_that_does_not_come_is_a_408() {
     );
 }
 
+/// However many connections they come by.
+#[test]
+fn all_unfinished_bodies_together_have_so_much_room() {
+    let subject = Subject::start(Options {
+        bodies: 100_000,
+        body_time: Duration::from_secs(5),
+        ..short()
+    });
+    let begin = |bytes: usize| {
+        let mut client = subject.client();
+        let head = "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 60001\r\n\r\n";
+        client.send(format!("{head}{}", "x".repeat(bytes)));
+        client
+    };
+    let mut first = begin(60_000);
+    std::thread::sleep(Duration::from_millis(100));
+    let mut second = begin(60_000);
+    let answer = second.answer();
+    assert_eq!((answer.status, &*answer.code()), (503, "limit.overloaded"));
+    assert_eq!(answer.header("retry-after"), "1");
+    // Small ones still pass, and who was there before ends as it should.
+    let mut small = subject.client();
+    small.send("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx");
+    assert_eq!(small.answer().status, 200);
+    first.send("x");
+    assert_eq!(first.answer().status, 200);
+    // The room was given back, also of the one that was refused.
+    let mut third = begin(60_001);
+    assert_eq!(third.answer().status, 200);
+}
+
 #[test]
 fn an_answer_that_is_not_taken_is_not_kept() {
     let subject = Subject::start(short());

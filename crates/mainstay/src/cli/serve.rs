@@ -34,8 +34,15 @@ fn log() -> Result<AccessLog, Failure> {
 
 /// The server's own events, on standard error.
 fn events() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MAINSTAY_TRACE")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let mut wanted = std::env::var("MAINSTAY_TRACE").unwrap_or_default();
+    if tracing_subscriber::EnvFilter::try_new(&wanted).is_err() || wanted.trim().is_empty() {
+        wanted = "warn".to_owned();
+    }
+    // In its details the driver tells the parameters of each statement: password hashes, addresses.
+    if !wanted.contains("tokio_postgres") {
+        wanted.push_str(",tokio_postgres=warn");
+    }
+    let filter = tracing_subscriber::EnvFilter::new(wanted);
     // A second subscriber can only be one that an embedding program set, which is fine.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
