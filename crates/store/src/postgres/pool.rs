@@ -276,18 +276,7 @@ impl Pool {
             .zip(&prepared)
             .map(|(step, prepared)| run(&client, prepared, &step.statement));
         let (began, answers) = tokio::join!(biased; client.batch_execute(&begin), join_all(work));
-        let outcome = match began {
-            Ok(()) => outcome(steps, answers),
-            // Refused by itself (cancelled, say), it leaves the steps without a transaction: each that was done is
-            // committed, and nobody can say that nothing was.
-            Err(_) if answers.iter().any(|answer| answer.is_ok()) => {
-                return Err(Ended::Failed(StoreError::Unavailable {
-                    cause: "the transaction could not be begun".to_owned(),
-                    maybe: true,
-                }));
-            }
-            Err(error) => Err(undone(error)),
-        };
+        let outcome = begun(began, &answers).and_then(|()| outcome(steps, answers));
         match outcome {
             Ok(written @ Written::Done(_)) => {
                 client.commit().await?;
@@ -299,6 +288,21 @@ impl Pool {
             }
         }
     }
+}
+
+/// Whether what was sent behind a `begin` ran in its transaction. One that is refused by itself (cancelled, say) leaves
+/// the statements without: each that was done is committed, and nobody can say that nothing was.
+pub(super) fn begun(
+    began: std::result::Result<(), Error>,
+    answers: &[std::result::Result<Answer, Error>],
+) -> std::result::Result<(), Ended> {
+    began.map_err(|error| match answers.iter().any(|answer| answer.is_ok()) {
+        true => Ended::Failed(StoreError::Unavailable {
+            cause: "the transaction could not be begun".to_owned(),
+            maybe: true,
+        }),
+        false => undone(error),
+    })
 }
 
 fn stale() -> StoreError {

@@ -2,7 +2,7 @@
 
 use super::connection::run;
 use super::join::join_all;
-use super::pool::{Begin, Ended, Leased, Pool, outcome, undone};
+use super::pool::{Begin, Ended, Leased, Pool, begun, outcome, undone};
 use super::rows;
 use crate::transaction::{Asked, Resumed, Script, Told};
 use crate::{End, Result, StoreError, Tx};
@@ -127,7 +127,7 @@ async fn send(
         }
     };
     let (began, answers) = tokio::join!(biased; began, join_all(work));
-    began.map_err(undone)?;
+    begun(began, &answers)?;
     Ok(answers)
 }
 

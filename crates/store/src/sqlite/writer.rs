@@ -271,16 +271,8 @@ impl Thread {
                     None => break,
                 },
             };
-<<<<<<< HEAD
             let saved = restarts > 0 || turn.is_long();
-            self.run_one(&mut *turn, saved);
-            if !self.session.conn.is_autocommit() {
-                done.push(turn);
-                continue;
-            }
-            apart.push(turn);
-=======
-            let ran = self.run_one(&mut *turn, restarts > 0);
+            let ran = self.run_one(&mut *turn, saved);
             let again = match ran {
                 Ran::Through => {
                     done.push(turn);
@@ -294,7 +286,6 @@ impl Thread {
                     None
                 }
             };
->>>>>>> 1d71755 (Double no write whose group could not begin, and let nothing rest on what was not committed)
             for turn in done.drain(..).rev() {
                 ahead.push_front(turn);
             }
