@@ -242,9 +242,14 @@ impl<'a> Run<'a> {
 
 /// A rule that did not become SQL although the loader let it through, or a filter that cannot.
 pub(crate) fn unsupported(code: spec::Code) -> impl Fn(plan::condition::Unsupported) -> Problem {
-    move |u| match code {
-        spec::Code::Internal => Problem::internal(format!("a rule has no SQL: {}", u.reason)),
-        code => Problem::new(
+    move |u| match (code, u.limit) {
+        (spec::Code::Internal, _) => Problem::internal(format!("a rule has no SQL: {}", u.reason)),
+        (_, Some((name, value))) => Problem::new(
+            spec::Code::FilterTooLarge,
+            format!("The filter is too large: {}.", u.reason),
+        )
+        .limited(name, value),
+        (code, None) => Problem::new(
             code,
             format!("This cannot be asked of the database: {}.", u.reason),
         ),

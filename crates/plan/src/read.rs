@@ -16,6 +16,9 @@ use spec::{App, Dialect, Field, Model, ModelId, Rule, Value};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
+/// Parameters of a statement: SQLite takes 32,766, PostgreSQL 65,535.
+const PARAMETERS: usize = 30_000;
+
 /// What every plan of an operation depends on.
 #[derive(Clone, Copy)]
 pub struct Planner<'a> {
@@ -181,6 +184,7 @@ impl<'a> Planner<'a> {
         }
         order_by(&mut sql, &mut asker, page.sort)?;
         sql.push(" LIMIT ").number(rows);
+        self.bindable(&sql)?;
         let lane = if self.bounded(page, &rule) {
             Lane::Bounded
         } else {
@@ -193,6 +197,19 @@ impl<'a> Planner<'a> {
             },
             lane,
         )))
+    }
+
+    /// A filter stands in the statement once for each branch behind a cursor, and stores bound their parameters.
+    fn bindable(&self, sql: &Sql) -> Result<()> {
+        if sql.params.len() <= PARAMETERS {
+            return Ok(());
+        }
+        let nodes = self.app.settings.limits.filter_nodes;
+        Err(Unsupported {
+            span: spec::expr::Span::default(),
+            reason: format!("it needs {} parameters", sql.params.len()),
+            limit: Some(("limits.filter_nodes", u64::from(nodes))),
+        })
     }
 
     fn sort_column(&self, term: &Sort) -> ColumnType {
@@ -254,6 +271,7 @@ impl<'a> Planner<'a> {
             Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller))
                 .holds(&mut sql, filter)?;
         }
+        self.bindable(&sql)?;
         let shape = Shape {
             columns: vec![Output::Captured {
                 ty: ColumnType::Int,

@@ -256,3 +256,94 @@ each_store!(
         );
     }
 );
+
+/// `[0,1].exists(a, [0,1].exists(b, …))`, for lists of these lengths.
+fn in_each_other(lengths: &[usize], body: &str) -> String {
+    let mut filter = body.to_owned();
+    for (length, name) in lengths.iter().zip(["a", "b", "c", "d"]).rev() {
+        let items: Vec<String> = (0..*length).map(|n| n.to_string()).collect();
+        filter = format!("[{}].exists({name}, {filter})", items.join(","));
+    }
+    filter
+}
+
+each_store!(lists_in_lists_of_a_filter_are_bounded, APP, async |fx| {
+    items(fx, 12).await;
+    for filter in [
+        in_each_other(&[32, 32], "n == b || n == a"),
+        in_each_other(&[100, 100, 100, 100], "n == d && n == a"),
+        in_each_other(&[100, 100, 100, 100], "n == d"),
+        in_each_other(&[10, 200], "n in [a, b] || attrs.x == b"),
+        in_each_other(&[200], "n in [a, 1, 2, 3] || attrs.x in [4, 5, 6]"),
+    ] {
+        let begun = std::time::Instant::now();
+        let reply = fx
+            .list(&anonymous(), M, Query::new().filter(&filter).count())
+            .await;
+        assert_eq!(
+            (reply.code(), reply.problem().limit),
+            ("limit.filter", Some(("limits.filter_nodes", 500))),
+            "{filter}"
+        );
+        let took = begun.elapsed();
+        assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    }
+    // Each subject stands twice, and so does each subject in it.
+    let doubled = (0..9).fold("name".to_owned(), |subject, _| {
+        format!("({subject}.startsWith('x') ? name : 'y')")
+    });
+    let doubled = format!("{doubled}.startsWith('x')");
+    let reply = fx.list(&user(1), M, Query::new().filter(&doubled)).await;
+    assert_eq!(reply.code(), "limit.filter");
+
+    for (filter, found) in [
+        (in_each_other(&[10, 10], "n == a && n == b"), 10),
+        (in_each_other(&[200], "n == a"), 12),
+        (in_each_other(&[100], "a == n && n > 3"), 8),
+        ("[1, 2].all(x, x != n)".to_owned(), 10),
+        ("!['x1', 'x2'].exists(x, x == name)".to_owned(), 8),
+    ] {
+        let query = Query::new().filter(&filter).count();
+        let page = fx.list(&user(1), M, query).await.ok();
+        assert_eq!(page["count"], found, "{filter}");
+    }
+});
+
+const ROLES: &str = r#"
+## modules/m/module.toml
+[models.items.fields]
+n    = { type = "int" }
+team = { type = "string" }
+[models.items.access]
+read   = "auth.roles.exists(r, r == team)"
+create = "true"
+update = "auth.roles.exists(r, r == team && n > 5)"
+[models.notes.fields]
+team = { type = "string" }
+[models.notes.access]
+read = "auth.roles.exists(r, team.startsWith(r) && size(team) > 3)"
+"#;
+
+each_store!(a_caller_may_have_very_many_roles, ROLES, async |fx| {
+    let roles: Vec<String> = (0..1000).map(|n| format!("team{n}.")).collect();
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    let member = with_roles(1, &roles);
+    for (n, team) in [(1, "team500."), (2, "team999."), (3, "other")] {
+        fx.create(&system(), M, json!({"n": n, "team": team}))
+            .await
+            .ok();
+        let team = format!("{team}x");
+        fx.create(&system(), "m.notes", json!({"team": team}))
+            .await
+            .ok();
+    }
+    for (who, model, seen) in [
+        (&member, M, 2),
+        (&user(2), M, 0),
+        (&member, "m.notes", 2),
+        (&user(2), "m.notes", 0),
+    ] {
+        let page = fx.list(who, model, Query::new().count()).await.ok();
+        assert_eq!(page["count"], seen, "{model}");
+    }
+});

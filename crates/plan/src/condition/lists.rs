@@ -52,18 +52,12 @@ impl Conditions<'_> {
                         constant(sql, all == want);
                         return Ok(());
                     }
-                    let conjunction = all == want;
-                    sql.push("(");
-                    for (i, item) in items.iter().enumerate() {
-                        if i > 0 {
-                            sql.push(if conjunction { " AND " } else { " OR " });
-                        }
-                        self.bound.push(Bound::Literal(item.clone()));
-                        let done = self.truth(sql, body, want);
-                        self.bound.pop();
-                        done?;
-                    }
-                    sql.push(")");
+                    self.joined(sql, all == want, &items, |this, sql, item| {
+                        this.bound.push(Bound::Literal(item.clone()));
+                        let done = this.truth(sql, body, want);
+                        this.bound.pop();
+                        done
+                    })?;
                 }
                 None => {
                     // Of what is no list, null included, neither `exists` nor `all` can be said.
@@ -172,6 +166,10 @@ impl Conditions<'_> {
             if items.is_empty() {
                 constant(sql, !want);
                 return Ok(());
+            }
+            // In a list that is written out, this one is written for each of its items.
+            if self.bound.iter().any(|b| matches!(b, Bound::Literal(_))) {
+                self.count(list, items.len())?;
             }
             if item.ty == Type::Dyn {
                 // Each is compared as what it is: the list's own type is as open as the item's.

@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub struct Unsupported {
     pub span: Span,
     pub reason: String,
+    /// The limit that was met, where it is one.
+    pub limit: Option<(&'static str, u64)>,
 }
 
 type Result<T> = std::result::Result<T, Unsupported>;
@@ -51,7 +53,16 @@ pub struct Conditions<'a> {
     absent: &'a [FieldId],
     eyes: Eyes<'a>,
     bound: Vec<Bound>,
+    /// Conditions written of a caller's filter.
+    written: usize,
 }
+
+/// Conditions that a caller's filter may come to in any case; more where `limits.filter_nodes` lets it say more.
+/// Lists are written out, and one in another multiplies, so that what it says does not bound it.
+const CONDITIONS: usize = 500;
+
+/// Conditions in a row. SQLite bounds how deep a tree is (1,000), and a row is as deep as it is long.
+const ROW: usize = 100;
 
 /// What a quantifier's variable stands for.
 #[derive(Debug, Clone)]
@@ -78,6 +89,7 @@ impl<'a> Conditions<'a> {
             absent: &[],
             eyes,
             bound: Vec::new(),
+            written: 0,
         }
     }
 
@@ -110,19 +122,15 @@ impl<'a> Conditions<'a> {
 
     /// Writes a condition that is true when `expr` is (`want`) or is not (`!want`) true.
     fn truth(&mut self, sql: &mut Sql, expr: &Expr, want: bool) -> Result<()> {
+        self.count(expr, 1)?;
         match &expr.kind {
             ExprKind::Literal(value) => constant(sql, (*value == Value::Bool(true)) == want),
             ExprKind::Not(inner) => self.truth(sql, inner, !want)?,
             ExprKind::And(parts) | ExprKind::Or(parts) => {
                 let all = matches!(expr.kind, ExprKind::And(_)) == want;
-                sql.push("(");
-                for (i, part) in parts.iter().enumerate() {
-                    if i > 0 {
-                        sql.push(if all { " AND " } else { " OR " });
-                    }
-                    self.truth(sql, part, want)?;
-                }
-                sql.push(")");
+                self.joined(sql, all, parts, |this, sql, part| {
+                    this.truth(sql, part, want)
+                })?;
             }
             ExprKind::IsNull(inner) => self.is_null(sql, inner, want)?,
             ExprKind::Compare { op, left, right } => {
@@ -207,6 +215,50 @@ impl<'a> Conditions<'a> {
                 ));
             }
         }
+        Ok(())
+    }
+
+    /// Counts what a caller's filter comes to, and refuses what is too much. A rule is its app's own.
+    fn count(&mut self, expr: &Expr, conditions: usize) -> Result<()> {
+        if matches!(self.eyes, Eyes::Rule) {
+            return Ok(());
+        }
+        self.written += conditions;
+        let nodes = self.app.settings.limits.filter_nodes;
+        let most = CONDITIONS.max(nodes as usize);
+        if self.written <= most {
+            return Ok(());
+        }
+        Err(Unsupported {
+            limit: Some(("limits.filter_nodes", u64::from(nodes))),
+            ..unsupported(
+                expr,
+                &format!("with its lists written out it comes to more than {most} conditions"),
+            )
+        })
+    }
+
+    /// Conditions that must all hold, or of which one must.
+    fn joined<T>(
+        &mut self,
+        sql: &mut Sql,
+        all: bool,
+        parts: &[T],
+        mut write: impl FnMut(&mut Self, &mut Sql, &T) -> Result<()>,
+    ) -> Result<()> {
+        let word = if all { " AND " } else { " OR " };
+        let rows = parts.len() > ROW;
+        sql.push("(");
+        for (r, row) in parts.chunks(ROW).enumerate() {
+            sql.push(if r > 0 { word } else { "" });
+            sql.push(if rows { "(" } else { "" });
+            for (i, part) in row.iter().enumerate() {
+                sql.push(if i > 0 { word } else { "" });
+                write(self, sql, part)?;
+            }
+            sql.push(if rows { ")" } else { "" });
+        }
+        sql.push(")");
         Ok(())
     }
 
@@ -436,6 +488,7 @@ impl<'a> Conditions<'a> {
                 _ => Err(Unsupported {
                     span: Span::default(),
                     reason: "this variable is no record".to_owned(),
+                    limit: None,
                 }),
             },
             Place::Follow { base, field, to } => {
@@ -467,6 +520,7 @@ impl<'a> Conditions<'a> {
                 _ => Err(Unsupported {
                     span: Span::default(),
                     reason: "this variable is no record".to_owned(),
+                    limit: None,
                 }),
             },
         }
@@ -544,6 +598,7 @@ fn unsupported(expr: &Expr, reason: &str) -> Unsupported {
     Unsupported {
         span: expr.span,
         reason: reason.to_owned(),
+        limit: None,
     }
 }
 

@@ -11,6 +11,7 @@ use super::tree::{AuthField, Comparison, Expr, ExprKind, Over, TextFn, Type};
 use crate::principal::Principal;
 use crate::value::Value;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What is known beforehand.
@@ -21,19 +22,25 @@ pub struct Known<'a> {
     pub now: Option<i64>,
 }
 
-/// Parts that unrolling a quantifier may make: a caller with a thousand roles keeps the loop.
+/// Parts that unrolling may make of one expression, all its quantifiers together: one in another multiplies.
+/// Those beyond stay loops.
 const UNROLLED: usize = 10_000;
 
 /// The same expression with everything that is known replaced; borrowed where nothing changes.
 ///
 /// A condition's result is preserved as [`holds`](super::eval::holds) sees it: a null may become false.
 pub fn fold<'e>(expr: &'e Expr, known: Known<'_>) -> Cow<'e, Expr> {
-    let folder = Folder { known };
+    let folder = Folder {
+        known,
+        left: Cell::new(UNROLLED),
+    };
     folder.fold(expr, expr.ty == Type::Bool)
 }
 
 struct Folder<'k> {
     known: Known<'k>,
+    /// What is left of [`UNROLLED`].
+    left: Cell<usize>,
 }
 
 fn literal(expr: &Expr) -> Option<&Value> {
@@ -217,8 +224,10 @@ impl Folder<'_> {
                         }));
                     }
                 };
-                if let Some(unrolled) = unroll(&list, *var, body, *all, expr) {
-                    let folded = self.fold(&unrolled, truth);
+                let other = as_membership(&list, *var, body, *all, expr)
+                    .or_else(|| self.unroll(&list, *var, body, *all, expr));
+                if let Some(other) = other {
+                    let folded = self.fold(&other, truth);
                     return Some(folded.into_owned());
                 }
                 let body = self.fold(body, true);
@@ -365,6 +374,40 @@ impl Folder<'_> {
         })
     }
 
+    /// A quantifier over a list whose items are known, as the `||` or `&&` of its bodies; none where it would
+    /// become too large.
+    fn unroll(&self, list: &Expr, var: u8, body: &Expr, all: bool, whole: &Expr) -> Option<Expr> {
+        let of = match &list.ty {
+            Type::List(of) => (**of).clone(),
+            _ => Type::Dyn,
+        };
+        let items: Vec<Expr> = match &list.kind {
+            ExprKind::Literal(Value::List(values)) => values
+                .iter()
+                .map(|value| Expr::literal(value.clone(), of.clone(), list.span))
+                .collect(),
+            ExprKind::List(items) => items.clone(),
+            ExprKind::Literal(Value::Null) => return Some(Expr::bool(false)),
+            _ => return None,
+        };
+        let items_size: usize = items.iter().map(size).sum();
+        let parts = items_size.saturating_mul(size(body));
+        self.left.set(self.left.get().checked_sub(parts)?);
+        let bodies = items
+            .iter()
+            .map(|item| substitute(body, var, item))
+            .collect();
+        Some(Expr {
+            kind: if all {
+                ExprKind::And(bodies)
+            } else {
+                ExprKind::Or(bodies)
+            },
+            ty: Type::Bool,
+            span: whole.span,
+        })
+    }
+
     fn membership(&self, expr: &Expr, item: &Expr, list: &Expr) -> Option<Expr> {
         let item = self.fold(item, false);
         let mut list = self.fold(list, false);
@@ -480,36 +523,42 @@ fn written(items: Vec<Expr>, like: &Expr) -> Expr {
     }
 }
 
-/// A quantifier over a list whose items are known, as the `||` or `&&` of its bodies.
-fn unroll(list: &Expr, var: u8, body: &Expr, all: bool, whole: &Expr) -> Option<Expr> {
-    let of = match &list.ty {
-        Type::List(of) => (**of).clone(),
-        _ => Type::Dyn,
+/// `list.exists(v, v == x)` as `x in list`, and `list.all(v, v != x)` as `!(x in list)`: one question, however many
+/// roles a caller has.
+fn as_membership(list: &Expr, var: u8, body: &Expr, all: bool, whole: &Expr) -> Option<Expr> {
+    let (ExprKind::Literal(Value::List(_)), Type::List(of)) = (&list.kind, &list.ty) else {
+        return None;
     };
-    let items: Vec<Expr> = match &list.kind {
-        ExprKind::Literal(Value::List(values)) => values
-            .iter()
-            .map(|value| Expr::literal(value.clone(), of.clone(), list.span))
-            .collect(),
-        ExprKind::List(items) => items.clone(),
-        ExprKind::Literal(Value::Null) => return Some(Expr::bool(false)),
+    let ExprKind::Compare { op, left, right } = &body.kind else {
+        return None;
+    };
+    let is_var = |e: &Expr| e.kind == ExprKind::Element(var);
+    let item = match (is_var(left), is_var(right)) {
+        (true, false) => right,
+        (false, true) => left,
         _ => return None,
     };
-    if items.len().saturating_mul(size(body)) > UNROLLED {
+    let mut names_var = false;
+    item.walk(&mut |e| names_var |= is_var(e));
+    let wanted = if all { Comparison::Ne } else { Comparison::Eq };
+    // Between values of one type, membership is equality; JSON is compared as what it holds.
+    let alike = item.ty == **of && !matches!(item.ty, Type::Null | Type::Dyn | Type::List(_));
+    if *op != wanted || !alike || names_var || can_fail(item) {
         return None;
     }
-    let bodies = items
-        .iter()
-        .map(|item| substitute(body, var, item))
-        .collect();
-    Some(Expr {
-        kind: if all {
-            ExprKind::And(bodies)
-        } else {
-            ExprKind::Or(bodies)
-        },
+    let boolean = |kind| Expr {
+        kind,
         ty: Type::Bool,
         span: whole.span,
+    };
+    let found = boolean(ExprKind::In {
+        item: item.clone(),
+        list: Box::new(list.clone()),
+    });
+    Some(if all {
+        boolean(ExprKind::Not(Box::new(found)))
+    } else {
+        found
     })
 }
 
