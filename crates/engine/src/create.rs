@@ -2,12 +2,12 @@
 
 use crate::answer::{Answer, Outcome};
 use crate::execute::{ATTEMPTS, Beforehand, Run, backoff, unsupported};
-use crate::input::{self, Input};
 use crate::judge::{Judge, all_of, traverses};
 use crate::record::Record;
 use plan::access::{self, Verb};
 use plan::operation::{Create, Select};
 use plan::write::Logged;
+use spec::input::{self, Input};
 use spec::problem::Result;
 use spec::statement::{Step, Written};
 use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value};

@@ -1,11 +1,11 @@
 //! The playground: an expression tried on a record that need not exist.
 
 use crate::explain::value_text;
-use crate::input;
 use crate::judge::Judge;
 use crate::record::Record;
 use plan::condition::condition_of;
 use spec::expr::Expr;
+use spec::input;
 use spec::problem::Result;
 use spec::{App, ModelId, Principal, Value};
 use std::sync::Arc;

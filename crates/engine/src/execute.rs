@@ -123,7 +123,7 @@ impl Engine {
                 Operation::List(_) | Operation::One(_) | Operation::Create(_) => return None,
             };
             let model = app.model(model);
-            let id = plan::resolve::read_key(model.key, id)?;
+            let id = spec::key::read(model.key, id)?;
             let beside = companion.beside(model, &id, body);
             beforehand.private.extend(beside.steps);
             missed = beside.missed;

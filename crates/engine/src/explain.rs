@@ -2,7 +2,6 @@
 //! and the SQL it became.
 
 use crate::execute::{Engine, Run, unsupported};
-use crate::input;
 use crate::judge::Judge;
 use crate::record::Record;
 use plan::access::{self, Verb};
@@ -10,6 +9,7 @@ use plan::operation::Select;
 use plan::read::Page;
 use spec::expr::print::print;
 use spec::expr::{Expr, ExprKind, Place};
+use spec::input;
 use spec::problem::Result;
 use spec::statement::Statement;
 use spec::{App, Code, Model, ModelId, Principal, Rule, Value};

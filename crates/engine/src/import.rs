@@ -2,8 +2,8 @@
 //! log as any write; rules do not bind the system, and given ids and times are kept.
 
 use crate::execute::Engine;
-use crate::input;
 use crate::judge::Judge;
+use spec::input;
 use spec::problem::Result;
 use spec::statement::Step;
 use spec::{App, ModelId, Principal, Value};

@@ -2,13 +2,13 @@
 //! that needs other records is asked of the store: of the stored record while it is read, and of the
 //! resulting one in the `where` of the statement that writes.
 
-use crate::input::Input;
 use crate::record::Record;
 use plan::Caller;
 use plan::access;
 use plan::read::Planner;
 use spec::expr::eval::{self, Env};
 use spec::expr::{Expr, ExprKind, Type};
+use spec::input::Input;
 use spec::problem::Result;
 use spec::types::{ColumnType, FieldType};
 use spec::{

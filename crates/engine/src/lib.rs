@@ -23,7 +23,6 @@ mod execute;
 mod expand;
 mod explain;
 mod import;
-mod input;
 mod judge;
 mod merge;
 mod read;

@@ -7,7 +7,6 @@ use crate::execute::{Run, unsupported};
 use plan::access;
 use plan::operation::{List, One, Select};
 use plan::read::Page;
-use plan::resolve::read_key;
 use spec::problem::Result;
 use spec::statement::Capture;
 use spec::{Code, Model, ModelId, Problem, Rule, Value};
@@ -177,7 +176,7 @@ impl Run<'_> {
 
 /// A key from an address; one that is none of this kind names nothing that could exist.
 pub(crate) fn parse_id(model: &Model, text: &str) -> Result<Value> {
-    read_key(model.key, text).ok_or_else(|| {
+    spec::key::read(model.key, text).ok_or_else(|| {
         let expected = match model.key {
             spec::KeyKind::Uuid => "a hyphenated UUID",
             spec::KeyKind::Int => "a whole number",

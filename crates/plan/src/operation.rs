@@ -150,16 +150,3 @@ impl Operation {
         }
     }
 }
-
-/// A caller's text in a message: short, on one line.
-pub fn shown(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(60)
-        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
-        .collect();
-    if text.chars().nth(60).is_some() {
-        out.push('…');
-    }
-    out
-}

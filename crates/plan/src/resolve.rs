@@ -2,17 +2,16 @@
 
 use crate::Caller;
 use crate::access;
-use crate::operation::shown;
 use crate::operation::{Expand, PlainFilter, PlainOp, Select, SortTerm};
 use spec::expr::check::{self, Purpose, Scope};
 use spec::expr::fold::{self, Known};
 use spec::expr::{Comparison, Expr, ExprKind, Place, Span, Type};
 use spec::nearest::nearest;
-use spec::problem::Result;
+use spec::problem::{Result, shown};
 use spec::settings::Limits;
 use spec::types::FieldType;
 use spec::{
-    App, Code, Decimal, Field, FieldId, KeyKind, Model, ModelId, Problem, Rule, Uuid, Value,
+    App, Code, Decimal, Field, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value, key,
 };
 
 /// A record as it will be answered: which fields, under which rules, with which related records.
@@ -606,42 +605,10 @@ pub fn type_of(ty: &FieldType, key: KeyKind, field: &Field) -> Type {
     }
 }
 
-/// A key as it stands in an address.
-pub fn read_key(key: KeyKind, text: &str) -> Option<Value> {
-    match key {
-        KeyKind::Uuid => read_uuid(text).map(Value::Uuid),
-        // One record has one address: not `01`, `-0` or `+1` beside `1`.
-        KeyKind::Int => read_int(text)
-            .filter(|n| n.to_string() == text)
-            .map(Value::Int),
-        KeyKind::String => {
-            let fits = !text.is_empty() && text.chars().count() <= 128 && !text.contains('\0');
-            // What an address could not lead to: a word of its own, and what clients and proxies take for folders.
-            let reachable = !matches!(text, "aggregate" | "." | "..");
-            (fits && reachable).then(|| Value::text(text))
-        }
-    }
-}
-
-/// The hyphenated form only, of which RFC 9562 (4) has either case read and the lower one written. A record's tag
-/// hangs on the value; a cursor on the query as it was written.
-fn read_uuid(text: &str) -> Option<Uuid> {
-    if text.len() == 36 {
-        Uuid::try_parse(text).ok()
-    } else {
-        None
-    }
-}
-
-fn read_int(text: &str) -> Option<i64> {
-    let n: i64 = text.parse().ok()?;
-    (n.abs() <= spec::value::MAX_INT && !text.starts_with('+')).then_some(n)
-}
-
 /// The value of a plain filter, or what was expected.
 fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Value, String> {
     if field.id == spec::model::ID {
-        return read_key(key, text).ok_or_else(|| "an id of this model".to_owned());
+        return key::read(key, text).ok_or_else(|| "an id of this model".to_owned());
     }
     let value = match &field.ty {
         FieldType::String { .. } | FieldType::Text { .. } | FieldType::Url => (!text
@@ -656,7 +623,7 @@ fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Va
                 return Err(format!("one of {}", values.join(", ")));
             }
         }
-        FieldType::Int { .. } => read_int(text)
+        FieldType::Int { .. } => key::whole(text)
             .map(Value::Int)
             .ok_or("a whole number within ±(2^53 − 1)"),
         FieldType::Float { .. } => text
@@ -691,8 +658,10 @@ fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Va
         FieldType::Date => spec::time::parse_date(text)
             .map(Value::Date)
             .map_err(|_| "a date, 2026-01-31"),
-        FieldType::Uuid => read_uuid(text).map(Value::Uuid).ok_or("a UUID"),
-        FieldType::Relation { key, .. } => read_key(*key, text).ok_or("an id of the related model"),
+        FieldType::Uuid => key::hyphenated(text).map(Value::Uuid).ok_or("a UUID"),
+        FieldType::Relation { key, .. } => {
+            key::read(*key, text).ok_or("an id of the related model")
+        }
         FieldType::Json | FieldType::List { .. } => Err("comparable here"),
     };
     value.map_err(str::to_owned)

@@ -4,7 +4,8 @@
 //! here before anything is resolved.
 
 use super::query::{is_name, push_sort, whole};
-use engine::operation::{Expand, SortTerm, shown};
+use engine::operation::{Expand, SortTerm};
+use spec::problem::shown;
 use spec::settings::Limits;
 use spec::{Code, Problem};
 

@@ -4,8 +4,9 @@
 //! Names of fields are checked here only where the kind of a parameter hangs on it; the engine resolves the rest.
 
 use super::{decode, expand};
-use engine::operation::{List, PlainFilter, PlainOp, Select, SortTerm, shown};
+use engine::operation::{List, PlainFilter, PlainOp, Select, SortTerm};
 use spec::nearest::nearest;
+use spec::problem::shown;
 use spec::settings::Limits;
 use spec::{App, Code, Model, Problem};
 use std::borrow::Cow;

@@ -7,6 +7,7 @@ use crate::decimal::{Decimal, DecimalError};
 use crate::expr::tree::{AuthField, Place, Type};
 use crate::expr::{Expr, ExprKind, Span};
 use crate::json;
+use crate::key;
 use crate::model::{App, FieldId};
 use crate::nearest::nearest;
 use crate::time;
@@ -210,7 +211,7 @@ fn from_text(text: &str, target: &Target) -> Result<Value, String> {
             None => Ok(Value::text(text)),
         },
         Type::Dyn => Ok(Value::text(text)),
-        Type::Uuid => hyphenated(text).map(Value::Uuid).ok_or_else(|| {
+        Type::Uuid => key::hyphenated(text).map(Value::Uuid).ok_or_else(|| {
             format!(
                 "`{text}` is no uuid: it is written like `0190b3a4-0000-7000-8000-000000000000`"
             )
@@ -227,11 +228,6 @@ fn from_text(text: &str, target: &Target) -> Result<Value, String> {
         Type::Decimal(scale) => decimal(text, *scale),
         _ => Err(format!("{}, and this is a string", target.called())),
     }
-}
-
-/// Only the form that is answered: 32 digits and four hyphens.
-fn hyphenated(text: &str) -> Option<uuid::Uuid> {
-    (text.len() == 36).then(|| uuid::Uuid::try_parse(text).ok())?
 }
 
 fn decimal(text: &str, scale: u8) -> Result<Value, String> {

@@ -1,14 +1,14 @@
 //! A JSON body → typed values, driven by the model: duplicates, unknown fields, wrong types and limits are
 //! seen while reading, all at once, each with a JSON pointer. There is no value tree.
 
+use crate::key::{self, hyphenated};
+use crate::nearest::nearest;
+use crate::problem::{Result, shown};
+use crate::settings::Limits;
+use crate::types::{FieldType, ItemType};
+use crate::{Code, Decimal, Field, FieldError, FieldId, KeyKind, Model, Problem, Value, json};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use spec::json;
-use spec::nearest::nearest;
-use spec::problem::Result;
-use spec::settings::Limits;
-use spec::types::{FieldType, ItemType};
-use spec::{Code, Decimal, Field, FieldError, FieldId, KeyKind, Model, Problem, Uuid, Value};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -158,7 +158,7 @@ impl<'de> Visitor<'de> for Body<'_> {
         while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
             let raw: &'de RawValue = map.next_value()?;
             let twice = || {
-                serde::de::Error::custom(format_args!("the key {} is there twice", short(&name)))
+                serde::de::Error::custom(format_args!("the key {} is there twice", shown(&name)))
             };
             match self.model.field_named(&name) {
                 Some(field) => {
@@ -170,7 +170,7 @@ impl<'de> Visitor<'de> for Body<'_> {
                         Err(mut error) => {
                             error
                                 .pointer
-                                .insert_str(0, &spec::problem::pointer(&[&field.name]));
+                                .insert_str(0, &crate::problem::pointer(&[&field.name]));
                             input.errors.push(error);
                             // Kept, so that a second mention is still a duplicate and it does not count as missing.
                             input.fields.push((field.id, Value::Null));
@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for Body<'_> {
                 None if self.model.open && self.model.inverse_named(&name).is_some() => {
                     let detail = format!(
                         "{} is what other records say that refer to this one; it is not written here.",
-                        short(&name)
+                        shown(&name)
                     );
                     input
                         .errors
@@ -203,7 +203,7 @@ impl<'de> Visitor<'de> for Body<'_> {
                     let detail = format!(
                         "{} has no field {}{hint}",
                         self.model.full_name(),
-                        short(&name)
+                        shown(&name)
                     );
                     input.errors.push(FieldError::at(&name, "unknown", detail));
                 }
@@ -233,10 +233,6 @@ impl<'de> serde::Deserialize<'de> for Name<'de> {
         }
         deserializer.deserialize_str(Text)
     }
-}
-
-fn short(name: &str) -> String {
-    plan::operation::shown(name)
 }
 
 fn undeclared(name: &str, raw: &str, limits: &Limits) -> std::result::Result<String, FieldError> {
@@ -269,7 +265,7 @@ fn value(
         return Ok(Value::Null);
     }
     let name = &field.name;
-    if field.id == spec::model::ID {
+    if field.id == crate::model::ID {
         return key_value(key, raw)
             .ok_or_else(|| wrong("type", format!("{name} is not an id of this model.")));
     }
@@ -345,10 +341,10 @@ fn value(
         },
         FieldType::Datetime => {
             let given = text(name, raw, 64)?;
-            spec::time::parse_timestamp(&given)
+            crate::time::parse_timestamp(&given)
                 .map(Value::Timestamp)
                 .map_err(|e| {
-                    let why = match spec::time::completed(&given) {
+                    let why = match crate::time::completed(&given) {
                         Some(whole) => format!("write {whole}"),
                         None => e.to_string(),
                     };
@@ -360,7 +356,7 @@ fn value(
         }
         FieldType::Date => {
             let given = text(name, raw, 64)?;
-            spec::time::parse_date(&given)
+            crate::time::parse_date(&given)
                 .map(Value::Date)
                 .map_err(|e| {
                     wrong(
@@ -371,7 +367,7 @@ fn value(
         }
         FieldType::Uuid => {
             let given = text(name, raw, 64)?;
-            uuid(&given)
+            hyphenated(&given)
                 .map(Value::Uuid)
                 .ok_or_else(|| wrong("type", format!("{name} must be a hyphenated UUID.")))
         }
@@ -393,16 +389,8 @@ fn key_value(key: KeyKind, raw: &str) -> Option<Value> {
         KeyKind::Int => whole(raw).map(Value::Int),
         KeyKind::Uuid | KeyKind::String => {
             let text: String = serde_json::from_str(raw).ok()?;
-            plan::resolve::read_key(key, &text)
+            key::read(key, &text)
         }
-    }
-}
-
-fn uuid(text: &str) -> Option<Uuid> {
-    if text.len() == 36 {
-        Uuid::try_parse(text).ok()
-    } else {
-        None
     }
 }
 
@@ -440,13 +428,13 @@ fn whole(raw: &str) -> Option<i64> {
         Ok(n) => n,
         Err(_) => {
             let n = number(raw)?;
-            if n.fract() != 0.0 || n.abs() > spec::value::MAX_INT as f64 {
+            if n.fract() != 0.0 || n.abs() > crate::value::MAX_INT as f64 {
                 return None;
             }
             n as i64
         }
     };
-    (n.abs() <= spec::value::MAX_INT).then_some(n)
+    (n.abs() <= crate::value::MAX_INT).then_some(n)
 }
 
 fn number(raw: &str) -> Option<f64> {

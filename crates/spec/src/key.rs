@@ -1,0 +1,37 @@
+//! Keys as text: in addresses, in bodies, in expressions.
+
+use crate::value::MAX_INT;
+use crate::{KeyKind, Uuid, Value};
+
+/// A key as it stands in an address.
+pub fn read(key: KeyKind, text: &str) -> Option<Value> {
+    match key {
+        KeyKind::Uuid => hyphenated(text).map(Value::Uuid),
+        // One record has one address: not `01`, `-0` or `+1` beside `1`.
+        KeyKind::Int => whole(text)
+            .filter(|n| n.to_string() == text)
+            .map(Value::Int),
+        KeyKind::String => {
+            let fits = !text.is_empty() && text.chars().count() <= 128 && !text.contains('\0');
+            // What an address could not lead to: a word of its own, and what clients and proxies take for folders.
+            let reachable = !matches!(text, "aggregate" | "." | "..");
+            (fits && reachable).then(|| Value::text(text))
+        }
+    }
+}
+
+/// The hyphenated form only, of which RFC 9562 (4) has either case read and the lower one written. A record's tag
+/// hangs on the value; a cursor on the query as it was written.
+pub fn hyphenated(text: &str) -> Option<Uuid> {
+    if text.len() == 36 {
+        Uuid::try_parse(text).ok()
+    } else {
+        None
+    }
+}
+
+/// A whole number within ±(2^53 − 1).
+pub fn whole(text: &str) -> Option<i64> {
+    let n: i64 = text.parse().ok()?;
+    (n.abs() <= MAX_INT && !text.starts_with('+')).then_some(n)
+}
