@@ -434,7 +434,7 @@ fn whole(raw: &str) -> Option<i64> {
             n as i64
         }
     };
-    (n.abs() <= crate::value::MAX_INT).then_some(n)
+    key::is_exact(n).then_some(n)
 }
 
 fn number(raw: &str) -> Option<f64> {

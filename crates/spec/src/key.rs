@@ -33,5 +33,34 @@ pub fn hyphenated(text: &str) -> Option<Uuid> {
 /// A whole number within ±(2^53 − 1).
 pub fn whole(text: &str) -> Option<i64> {
     let n: i64 = text.parse().ok()?;
-    (n.abs() <= MAX_INT && !text.starts_with('+')).then_some(n)
+    (is_exact(n) && !text.starts_with('+')).then_some(n)
+}
+
+/// Whether every JSON client reads this number exactly: it is within ±(2^53 − 1).
+pub fn is_exact(n: i64) -> bool {
+    // The least number has no positive counterpart.
+    n.unsigned_abs() <= MAX_INT.unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_end_where_doubles_stop_telling_them_apart() {
+        for (text, wanted) in [
+            ("9007199254740991", Some(MAX_INT)),
+            ("-9007199254740991", Some(-MAX_INT)),
+            ("9007199254740992", None),
+            ("-9007199254740992", None),
+            ("9223372036854775807", None),
+            ("-9223372036854775808", None),
+            ("-9223372036854775809", None),
+            ("+1", None),
+        ] {
+            assert_eq!(whole(text), wanted, "{text}");
+            let key = wanted.map(Value::Int);
+            assert_eq!(read(KeyKind::Int, text), key, "{text}");
+        }
+    }
 }

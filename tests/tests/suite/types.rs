@@ -235,6 +235,9 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("i", "1.5", "type"),
     ("i", "\"1\"", "type"),
     ("i", "9007199254740992", "type"),
+    ("i", "-9007199254740992", "type"),
+    ("i", "9223372036854775807", "type"),
+    ("i", "-9223372036854775808", "type"),
     ("i", "1e400", "type"),
     ("i", "99999999999999999999999", "type"),
     ("f", "\"1\"", "type"),
@@ -262,6 +265,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ls", "[1]", "type"),
     ("ls", "\"a\"", "type"),
     ("li", "[1.5]", "type"),
+    ("li", "[-9223372036854775808]", "type"),
     ("li", "[null]", "type"),
     ("lb", "[1]", "type"),
     ("j", "1e999", "type"),
@@ -528,4 +532,32 @@ each_store!(a_uuid_is_read_in_either_case, TWO, async |fx| {
         .data();
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0]["id"], json!(ids[2]), "in lower case");
+});
+
+each_store!(the_least_number_is_no_number_of_ours, APP, async |fx| {
+    let least = i64::MIN.to_string();
+    let who = user(1);
+    let plain = Query::new().plain("i", PlainOp::Eq, &[&least]);
+    assert_eq!(
+        fx.list(&who, "t.everything", plain).await.code(),
+        "request.bad_parameter"
+    );
+    let filter = Query::new().filter(&format!("f == {least} || i == {least}"));
+    assert_eq!(
+        fx.list(&who, "t.everything", filter).await.code(),
+        "request.bad_filter"
+    );
+    let filter = Query::new().filter(&format!("i > {least}"));
+    fx.list(&who, "t.everything", filter).await.ok();
+    assert_eq!(
+        fx.one(&who, "t.numbered", &least).await.code(),
+        "request.bad_id"
+    );
+    let body = format!("{{\"id\":{least}}}");
+    assert_eq!(
+        fx.create_text(&system(), "t.numbered", &body)
+            .await
+            .errors(),
+        ["/id type"]
+    );
 });

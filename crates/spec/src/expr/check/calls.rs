@@ -513,7 +513,8 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
     }
     let micros = i64::try_from(sign * total / 1_000).ok()?;
     // The longest span between two moments that can be kept.
-    (micros.abs() <= time::MAX_TIMESTAMP - time::MIN_TIMESTAMP).then_some(micros)
+    let longest = (time::MAX_TIMESTAMP - time::MIN_TIMESTAMP).unsigned_abs();
+    (micros.unsigned_abs() <= longest).then_some(micros)
 }
 
 /// The text that [`parse_duration`] reads back: seconds.
@@ -551,6 +552,7 @@ mod tests {
             ("1.2.3s", None),
             (".s", None),
             ("99999999999999999999h", None),
+            ("-9223372036854775808us", None),
             ("9999999h", Some(35_999_996_400_000_000)),
         ] {
             assert_eq!(parse_duration(text), micros, "{text}");

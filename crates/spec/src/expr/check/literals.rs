@@ -403,7 +403,9 @@ fn literal_as(
             let ty = if ty == Type::Dyn { Type::String } else { ty };
             Ok((value, ty))
         }
-        (Value::Int(n), Type::Float) if n.abs() > EXACT => Err(format!("no float is exactly {n}")),
+        (Value::Int(n), Type::Float) if n.unsigned_abs() > EXACT.unsigned_abs() => {
+            Err(format!("no float is exactly {n}"))
+        }
         (Value::Int(n), Type::Float) => Ok((Value::Float(*n as f64), ty)),
         (Value::Int(n), Type::Decimal(scale)) => Ok((decimal(&n.to_string(), *scale)?, ty)),
         (Value::Float(x), Type::Decimal(scale)) => {
