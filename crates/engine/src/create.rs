@@ -49,7 +49,8 @@ impl Run<'_> {
         let mut input = input::read(model, &create.body, &self.app.settings.limits)?;
         input.errors.extend(beforehand.wrong);
         self.planned(start);
-        let unreadable = self.unreadable(&judge, &input.fields).await?;
+        let chosen = judge.chosen(&input, beforehand.key.as_ref());
+        let unreadable = self.unreadable(&judge, &chosen).await?;
         let start = Instant::now();
         let mut draft = judge.draft(&input, beforehand.key.as_ref(), &unreadable)?;
         self.planned(start);
@@ -163,8 +164,8 @@ impl Judge {
     ) -> Result<Draft> {
         let model = self.model();
         let mut errors = input.errors.clone();
-        let mut record = self.blank(input, key, &mut errors);
-        self.missing(&record, input, &mut errors);
+        let record = self.blank(input, key, &mut errors);
+        self.missing(&record, &mut errors);
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
@@ -222,9 +223,6 @@ impl Judge {
             .planner()
             .create(model, &record.for_plan(), guard.as_ref(), &logged)
             .map_err(unsupported(Code::Internal))?;
-        if model.open && record.extra.is_none() {
-            record.extra = Some(Arc::from("{}"));
-        }
         Ok(Draft {
             record,
             steps,
@@ -233,7 +231,12 @@ impl Judge {
     }
 
     /// Given values, defaults, and what the engine owns. The system may give what the engine owns.
-    fn blank(&self, input: &Input, key: Option<&Value>, errors: &mut Vec<FieldError>) -> Record {
+    pub fn blank(
+        &self,
+        input: &Input,
+        key: Option<&Value>,
+        errors: &mut Vec<FieldError>,
+    ) -> Record {
         let model = self.model();
         let mut record = Record {
             values: vec![Value::Null; model.fields.len()],
@@ -291,7 +294,7 @@ impl Judge {
             } else {
                 match given {
                     Some(value) => value.clone(),
-                    None => self.default_of(field, &record),
+                    None => self.default_of(field, &record, errors),
                 }
             };
             record.set(field.id, value);

@@ -10,9 +10,10 @@ use spec::expr::eval::{self, Env};
 use spec::expr::{Expr, ExprKind, Type};
 use spec::input::Input;
 use spec::problem::Result;
-use spec::types::{ColumnType, FieldType};
+use spec::types::ColumnType;
 use spec::{
-    App, Code, Dialect, Field, FieldError, FieldId, Model, ModelId, Principal, Problem, Rule, Value,
+    App, Code, Dialect, Field, FieldError, FieldId, Model, ModelId, Principal, Problem, Rule,
+    Value, fit,
 };
 use std::sync::Arc;
 
@@ -140,20 +141,47 @@ impl Judge {
         }
     }
 
-    /// What a default computes for a record so far.
-    pub fn default_of(&self, field: &Field, so_far: &Record) -> Value {
+    /// What a default computes for a record so far. What the field does not keep is a mistake of whoever left the
+    /// field out: the default is computed of what they gave.
+    pub fn default_of(
+        &self,
+        field: &Field,
+        so_far: &Record,
+        errors: &mut Vec<FieldError>,
+    ) -> Value {
         let Some(default) = &field.default else {
             return Value::Null;
         };
-        let value = eval::eval(default, &self.env(so_far, None)).unwrap_or(Value::Null);
-        match (value, &field.ty) {
-            // A literal may have fewer digits behind the point than the field keeps.
-            (Value::Decimal(given), FieldType::Decimal { scale }) => {
-                given.rescale(*scale).map_or(Value::Null, Value::Decimal)
-            }
-            (Value::List(items), FieldType::List { .. }) => Value::Json(list_text(&items).into()),
-            (value, _) => value,
+        let value = match eval::eval(default, &self.env(so_far, None)) {
+            Ok(Value::List(items)) => Value::Json(list_text(&items).into()),
+            Ok(value) => value,
+            Err(_) => Value::Null,
+        };
+        fit::fitted(field, value).unwrap_or_else(|error| {
+            let detail = format!(
+                "{} was left out, and its default does not fit: {}",
+                field.name, error.detail
+            );
+            errors.push(FieldError::at(&field.name, error.code, detail));
+            Value::Null
+        })
+    }
+
+    /// What the caller chose: what they gave, and relations that a default computes of it.
+    pub fn chosen(&self, input: &Input, key: Option<&Value>) -> Vec<(FieldId, Value)> {
+        let mut chosen = input.fields.clone();
+        let computed = |field: &&Field| {
+            let of_fields = |default: &Arc<Expr>| !default.is_about_caller();
+            field.relation().is_some()
+                && input.get(field.id).is_none()
+                && field.default.as_ref().is_some_and(of_fields)
+        };
+        let mut fields = self.model().fields.iter().filter(computed).peekable();
+        if fields.peek().is_some() {
+            let record = self.blank(input, key, &mut Vec::new());
+            chosen.extend(fields.map(|field| (field.id, record.get(field.id).clone())));
         }
+        chosen
     }
 
     /// Every check that the record does not meet. A field without a value has nothing to check.
@@ -189,15 +217,14 @@ impl Judge {
     }
 
     /// Fields that lack a value and must have one; those with an error of their own are not named again.
-    pub fn missing(&self, record: &Record, input: &Input, errors: &mut Vec<FieldError>) {
+    pub fn missing(&self, record: &Record, errors: &mut Vec<FieldError>) {
         let assigned = self.model().key == spec::KeyKind::Int;
         for field in &self.model().fields {
             let by_store = field.id == spec::model::ID && assigned;
             if field.optional || by_store || !record.get(field.id).is_null() {
                 continue;
             }
-            let pointer = spec::problem::pointer(&[&field.name]);
-            if !input.errors.iter().any(|e| e.pointer.starts_with(&pointer)) {
+            if !errors.iter().any(|e| e.is_at(&field.name)) {
                 errors.push(FieldError::at(
                     &field.name,
                     "required",

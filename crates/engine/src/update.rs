@@ -152,7 +152,11 @@ impl Run<'_> {
         }
         let input = input::read(model, asked.body, &self.app.settings.limits)?;
         self.planned(start);
-        let unreadable = self.unreadable(&judge, &input.fields).await?;
+        let chosen = match way {
+            Way::Patch => input.fields.clone(),
+            Way::Put => judge.chosen(&input, Some(&id)),
+        };
+        let unreadable = self.unreadable(&judge, &chosen).await?;
 
         let start = Instant::now();
         let mut questions = Questions::default();
@@ -343,7 +347,7 @@ impl Turn {
             .map(|(field, _)| *field)
             .collect();
         let mut record = self.merged(&stored, &unseen, &mut errors);
-        judge.missing(&record, &self.input, &mut errors);
+        judge.missing(&record, &mut errors);
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
@@ -504,16 +508,12 @@ impl Turn {
                     && !field.immutable
                     && self.may_reset(field)
                 {
-                    record.set(field.id, judge.default_of(field, &record));
+                    let value = judge.default_of(field, &record, errors);
+                    record.set(field.id, value);
                 }
                 continue;
             };
-            let wrong = self.input.errors.iter().any(|e| {
-                e.pointer
-                    .strip_prefix(&spec::problem::pointer(&[&field.name]))
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            });
-            if wrong {
+            if self.input.errors.iter().any(|e| e.is_at(&field.name)) {
                 continue;
             }
             // What comes back as it was read passes: GET, edit, PUT works.

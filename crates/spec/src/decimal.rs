@@ -94,6 +94,11 @@ impl Decimal {
         })
     }
 
+    /// Whether it has no more than [`MAX_DIGITS`].
+    pub fn fits(self) -> bool {
+        self.units.unsigned_abs() < 10u64.pow(MAX_DIGITS)
+    }
+
     /// The same number at another scale, if it fits without rounding.
     pub fn rescale(self, scale: u8) -> Option<Decimal> {
         let units = i128::from(self.units);

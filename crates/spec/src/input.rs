@@ -1,11 +1,12 @@
-//! A JSON body → typed values, driven by the model: duplicates, unknown fields, wrong types and limits are
-//! seen while reading, all at once, each with a JSON pointer. There is no value tree.
+//! A JSON body, or a line of a seed → typed values, driven by the model: duplicates, unknown fields, wrong types and
+//! limits are seen while reading, all at once, each with a JSON pointer. There is no value tree.
 
+use crate::fit::{self, wrong};
 use crate::key::{self, hyphenated};
 use crate::nearest::nearest;
 use crate::problem::{Result, shown};
 use crate::settings::Limits;
-use crate::types::{FieldType, ItemType};
+use crate::types::FieldType;
 use crate::{Code, Decimal, Field, FieldError, FieldId, KeyKind, Model, Problem, Value, json};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -18,8 +19,7 @@ use std::sync::Arc;
 pub struct Input {
     /// By field; a field that is not named is not here. Null is [`Value::Null`].
     pub fields: Vec<(FieldId, Value)>,
-    /// The JSON text of what was given for a JSON field, for merging. Undeclared members of an open model
-    /// stand in `extra`.
+    /// Undeclared members of an open model, each with its canonical JSON text.
     pub extra: Vec<(String, String)>,
     /// Types and limits that were not met.
     pub errors: Vec<FieldError>,
@@ -246,15 +246,6 @@ fn undeclared(name: &str, raw: &str, limits: &Limits) -> std::result::Result<Str
     json::canonical(raw, limits.json_depth).map_err(|e| FieldError::at(name, "type", e.to_string()))
 }
 
-/// An error whose pointer is relative to the field.
-fn wrong(code: &'static str, detail: impl Into<String>) -> FieldError {
-    FieldError {
-        pointer: String::new(),
-        code,
-        detail: detail.into(),
-    }
-}
-
 fn value(
     field: &Field,
     key: KeyKind,
@@ -269,119 +260,69 @@ fn value(
         return key_value(key, raw)
             .ok_or_else(|| wrong("type", format!("{name} is not an id of this model.")));
     }
-    match &field.ty {
-        FieldType::String { max } | FieldType::Text { max } => {
-            text(name, raw, *max).map(Value::Text)
-        }
-        FieldType::Email => {
-            let given = text(name, raw, 254)?;
-            let folded = given.trim().to_lowercase();
-            if is_email(&folded) {
-                Ok(Value::Text(folded.into()))
-            } else {
-                Err(wrong("format", format!("{name} is not an email address.")))
-            }
-        }
-        FieldType::Url => {
-            let given = text(name, raw, 2048)?;
-            if is_url(&given) {
-                Ok(Value::Text(given))
-            } else {
-                Err(wrong(
-                    "format",
-                    format!("{name} is not an absolute http or https URL."),
-                ))
-            }
-        }
-        FieldType::Enum { values } => {
-            let given = text(name, raw, u32::MAX)?;
-            match values.iter().find(|v| **v == given) {
-                Some(known) => Ok(Value::Text(known.clone())),
-                None => Err(wrong(
-                    "not_in",
-                    format!("{name} must be one of {}.", values.join(", ")),
-                )),
-            }
-        }
-        FieldType::Int { min, max } => {
-            let n = whole(raw).ok_or_else(|| {
-                wrong(
-                    "type",
-                    format!("{name} must be a whole number within ±(2^53 − 1)."),
-                )
-            })?;
-            range(name, n, *min, *max)?;
-            Ok(Value::Int(n))
-        }
-        FieldType::Float { min, max } => {
-            let n = number(raw)
-                .ok_or_else(|| wrong("type", format!("{name} must be a finite number.")))?;
-            range(name, n, *min, *max)?;
-            Ok(Value::Float(n))
-        }
+    let given = match &field.ty {
+        FieldType::String { .. }
+        | FieldType::Text { .. }
+        | FieldType::Email
+        | FieldType::Url
+        | FieldType::Enum { .. } => Value::Text(text(name, raw)?),
+        FieldType::Int { .. } => Value::Int(whole(raw).ok_or_else(|| fit::no_whole(name))?),
+        FieldType::Float { .. } => Value::Float(number(raw).ok_or_else(|| fit::no_number(name))?),
         FieldType::Decimal { scale } => {
             let unquoted;
             let digits = if raw.starts_with('"') {
-                unquoted = text(name, raw, 64)?;
+                unquoted = short(name, raw)?;
                 &*unquoted
             } else {
                 raw
             };
-            Decimal::parse(digits, *scale).map(Value::Decimal).map_err(|_| {
-                wrong(
-                    "type",
-                    format!("{name} must be a decimal of at most 18 digits, {scale} of them behind the point."),
-                )
-            })
+            let read = Decimal::parse(digits, *scale);
+            Value::Decimal(read.map_err(|_| fit::no_decimal(name, *scale))?)
         }
         FieldType::Bool => match raw {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err(wrong("type", format!("{name} must be true or false."))),
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            _ => return Err(wrong("type", format!("{name} must be true or false."))),
         },
         FieldType::Datetime => {
-            let given = text(name, raw, 64)?;
-            crate::time::parse_timestamp(&given)
-                .map(Value::Timestamp)
-                .map_err(|e| {
-                    let why = match crate::time::completed(&given) {
-                        Some(whole) => format!("write {whole}"),
-                        None => e.to_string(),
-                    };
-                    wrong(
-                        "type",
-                        format!("{name} must be an RFC 3339 datetime: {why}."),
-                    )
-                })
+            let given = short(name, raw)?;
+            let read = crate::time::parse_timestamp(&given);
+            Value::Timestamp(read.map_err(|e| {
+                let why = match crate::time::completed(&given) {
+                    Some(whole) => format!("write {whole}"),
+                    None => e.to_string(),
+                };
+                wrong(
+                    "type",
+                    format!("{name} must be an RFC 3339 datetime: {why}."),
+                )
+            })?)
         }
         FieldType::Date => {
-            let given = text(name, raw, 64)?;
-            crate::time::parse_date(&given)
-                .map(Value::Date)
-                .map_err(|e| {
-                    wrong(
-                        "type",
-                        format!("{name} must be a date like 2026-01-31: {e}."),
-                    )
-                })
+            let given = short(name, raw)?;
+            let read = crate::time::parse_date(&given);
+            Value::Date(read.map_err(|e| {
+                wrong(
+                    "type",
+                    format!("{name} must be a date like 2026-01-31: {e}."),
+                )
+            })?)
         }
         FieldType::Uuid => {
-            let given = text(name, raw, 64)?;
-            hyphenated(&given)
-                .map(Value::Uuid)
-                .ok_or_else(|| wrong("type", format!("{name} must be a hyphenated UUID.")))
+            let given = short(name, raw)?;
+            let read = hyphenated(&given).map(Value::Uuid);
+            read.ok_or_else(|| wrong("type", format!("{name} must be a hyphenated UUID.")))?
         }
-        FieldType::Relation { key, .. } => key_value(*key, raw).ok_or_else(|| {
-            wrong(
-                "type",
-                format!("{name} must be the id of a record it refers to."),
+        FieldType::Relation { key, .. } => key_value(*key, raw).ok_or_else(|| fit::no_id(name))?,
+        FieldType::Json | FieldType::List { .. } => {
+            let read = json::canonical(raw, limits.json_depth);
+            Value::Json(
+                read.map_err(|e| wrong("type", format!("{name}: {e}.")))?
+                    .into(),
             )
-        }),
-        FieldType::Json => json::canonical(raw, limits.json_depth)
-            .map(|text| Value::Json(text.into()))
-            .map_err(|e| wrong("type", format!("{name}: {e}."))),
-        FieldType::List { items, max } => list(name, raw, *items, *max, limits),
-    }
+        }
+    };
+    fit::fitted(field, given)
 }
 
 fn key_value(key: KeyKind, raw: &str) -> Option<Value> {
@@ -394,36 +335,29 @@ fn key_value(key: KeyKind, raw: &str) -> Option<Value> {
     }
 }
 
-fn text(name: &str, raw: &str, max: u32) -> std::result::Result<Arc<str>, FieldError> {
+/// A text that no valid value of its type is longer than.
+fn short(name: &str, raw: &str) -> std::result::Result<Arc<str>, FieldError> {
+    let given = text(name, raw)?;
+    fit::within(name, &given, 64)?;
+    Ok(given)
+}
+
+fn text(name: &str, raw: &str) -> std::result::Result<Arc<str>, FieldError> {
     if !raw.starts_with('"') {
         return Err(wrong("type", format!("{name} must be a string.")));
     }
     // Without escapes the text is what stands between the quotes.
     let inner = &raw[1..raw.len() - 1];
-    let out: Arc<str> = if inner.contains('\\') {
-        let unescaped: String = serde_json::from_str(raw)
-            .map_err(|_| wrong("type", format!("{name} is no valid string.")))?;
-        unescaped.into()
-    } else {
-        Arc::from(inner)
-    };
-    if out.contains('\0') {
-        return Err(wrong(
-            "type",
-            format!("{name} contains U+0000, which no store keeps."),
-        ));
+    if !inner.contains('\\') {
+        return Ok(Arc::from(inner));
     }
-    if out.len() > max as usize && out.chars().count() > max as usize {
-        return Err(wrong(
-            "too_long",
-            format!("{name} is longer than {max} characters."),
-        ));
-    }
-    Ok(out)
+    let unescaped: String = serde_json::from_str(raw)
+        .map_err(|_| wrong("type", format!("{name} is no valid string.")))?;
+    Ok(unescaped.into())
 }
 
 /// `7`, `7.0` and `7e2` are whole; beyond ±(2^53 − 1) nothing is.
-fn whole(raw: &str) -> Option<i64> {
+pub(crate) fn whole(raw: &str) -> Option<i64> {
     let n = match raw.parse::<i64>() {
         Ok(n) => n,
         Err(_) => {
@@ -437,102 +371,9 @@ fn whole(raw: &str) -> Option<i64> {
     key::is_exact(n).then_some(n)
 }
 
-fn number(raw: &str) -> Option<f64> {
+pub(crate) fn number(raw: &str) -> Option<f64> {
     if !raw.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
         return None;
     }
     raw.parse::<f64>().ok().filter(|n| n.is_finite())
-}
-
-fn range<T: PartialOrd + fmt::Display>(
-    name: &str,
-    n: T,
-    min: Option<T>,
-    max: Option<T>,
-) -> std::result::Result<(), FieldError> {
-    if let Some(min) = min
-        && n < min
-    {
-        return Err(wrong(
-            "too_small",
-            format!("{name} must be at least {min}."),
-        ));
-    }
-    if let Some(max) = max
-        && n > max
-    {
-        return Err(wrong("too_large", format!("{name} must be at most {max}.")));
-    }
-    Ok(())
-}
-
-fn list(
-    name: &str,
-    raw: &str,
-    items: ItemType,
-    max: u32,
-    limits: &Limits,
-) -> std::result::Result<Value, FieldError> {
-    let given: Vec<&RawValue> = serde_json::from_str(raw)
-        .map_err(|_| wrong("type", format!("{name} must be an array.")))?;
-    if given.len() > max as usize {
-        return Err(wrong(
-            "too_long",
-            format!("{name} has more than {max} items."),
-        ));
-    }
-    for (at, item) in given.iter().enumerate() {
-        let item = item.get();
-        let (fits, expected) = match items {
-            ItemType::String => (item.starts_with('"'), "a string"),
-            ItemType::Int => (whole(item).is_some(), "a whole number within ±(2^53 − 1)"),
-            ItemType::Float => (number(item).is_some(), "a finite number"),
-            ItemType::Bool => (matches!(item, "true" | "false"), "true or false"),
-        };
-        if !fits {
-            let mut error = wrong("type", format!("Item {at} of {name} must be {expected}."));
-            error.pointer = format!("/{at}");
-            return Err(error);
-        }
-    }
-    json::canonical(raw, limits.json_depth)
-        .map(|text| Value::Json(text.into()))
-        .map_err(|e| wrong("type", format!("{name}: {e}.")))
-}
-
-/// One `@`, something before it, a dotted or local name behind it, no spaces: delivery is the real test.
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else {
-        return false;
-    };
-    !local.is_empty()
-        && local.len() <= 64
-        && !local.contains('@')
-        && !domain.is_empty()
-        && !domain.starts_with(['.', '-'])
-        && !domain.ends_with(['.', '-'])
-        && !domain.contains("..")
-        && domain
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'))
-        && !local.chars().any(|c| {
-            c.is_whitespace()
-                || c.is_control()
-                || matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '"')
-        })
-}
-
-fn is_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && !rest.starts_with(['/', '?', '#', ':'])
-            && !text.chars().any(|c| {
-                c.is_whitespace()
-                    || c.is_control()
-                    || matches!(c, '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}')
-            })
-    })
 }

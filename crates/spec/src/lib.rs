@@ -2,7 +2,7 @@
 //!
 //! - [`load`]: the app folder → a checked [`App`], with every mistake as a [`diagnostic::Diagnostic`].
 //! - [`expr`]: one language for rules, checks, filters and defaults: parse, check, fold, evaluate, print.
-//! - [`input`], [`key`]: what is sent for a record → typed values, driven by its model.
+//! - [`input`], [`fit`], [`key`]: what is sent for a record → typed values, driven by its model.
 //! - [`model`], [`types`], [`value`], [`principal`]: the words of the design as types.
 //! - [`schema`], [`statement`]: how `plan` and `store` talk without knowing each other.
 //! - [`problem`]: the catalogue of errors a caller can see.
@@ -12,6 +12,7 @@
 pub mod decimal;
 pub mod diagnostic;
 pub mod expr;
+pub mod fit;
 pub mod input;
 pub mod json;
 pub mod key;

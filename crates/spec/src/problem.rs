@@ -164,6 +164,13 @@ impl FieldError {
             detail: detail.into(),
         }
     }
+
+    /// Whether it is about this field of the record, or something inside its value.
+    pub fn is_at(&self, field: &str) -> bool {
+        self.pointer
+            .strip_prefix(&pointer(&[field]))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// A JSON pointer from its unescaped parts.
