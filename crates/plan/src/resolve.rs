@@ -5,7 +5,7 @@ use crate::access;
 use crate::operation::{Expand, PlainFilter, PlainOp, Select, SortTerm};
 use spec::expr::check::{self, Purpose, Scope};
 use spec::expr::fold::{self, Known};
-use spec::expr::{Comparison, Expr, ExprKind, Place, Span, Type};
+use spec::expr::{Comparison, Expr, ExprKind, Place, Span, Type, type_of};
 use spec::nearest::nearest;
 use spec::problem::{Result, shown};
 use spec::settings::Limits;
@@ -388,7 +388,7 @@ impl<'a> Resolver<'a> {
                     model: at.id,
                     field: field.id,
                 },
-                ty: type_of(&field.ty, at.key, field),
+                ty: type_of(&field.ty),
                 span: Span::default(),
             },
             descending: term.descending,
@@ -491,7 +491,7 @@ impl<'a> Resolver<'a> {
 
     fn plain(&self, model: &'a Model, filter: &PlainFilter) -> Result<Expr> {
         let field = self.field(model, &filter.field, Code::UnknownParameter)?;
-        let ty = type_of(&field.ty, model.key, field);
+        let ty = type_of(&field.ty);
         if matches!(ty, Type::Dyn | Type::List(_)) {
             return Err(Problem::new(
                 Code::BadParameter,
@@ -573,35 +573,6 @@ fn met_limit(text: &str, limits: spec::expr::Limits) -> Option<(&'static str, u3
         Some(("limits.filter_nodes", limits.nodes))
     } else {
         Some(("limits.filter_depth", limits.depth))
-    }
-}
-
-/// The type of a field in expressions.
-pub fn type_of(ty: &FieldType, key: KeyKind, field: &Field) -> Type {
-    let of_key = |key| match key {
-        KeyKind::Uuid => Type::Uuid,
-        KeyKind::Int => Type::Int,
-        KeyKind::String => Type::String,
-    };
-    if field.id == spec::model::ID {
-        return of_key(key);
-    }
-    match ty {
-        FieldType::String { .. }
-        | FieldType::Text { .. }
-        | FieldType::Email
-        | FieldType::Url
-        | FieldType::Enum { .. } => Type::String,
-        FieldType::Int { .. } => Type::Int,
-        FieldType::Float { .. } => Type::Float,
-        FieldType::Decimal { scale } => Type::Decimal(*scale),
-        FieldType::Bool => Type::Bool,
-        FieldType::Datetime => Type::Timestamp,
-        FieldType::Date => Type::Date,
-        FieldType::Uuid => Type::Uuid,
-        FieldType::Relation { key, .. } => of_key(*key),
-        FieldType::Json => Type::Dyn,
-        FieldType::List { .. } => Type::List(Box::new(Type::Dyn)),
     }
 }
 

@@ -4,11 +4,12 @@
 
 mod calls;
 mod compare;
-pub mod literals;
+mod literals;
 mod names;
 mod rules;
 
 pub(crate) use calls::{duration_text, regex};
+pub use names::type_of;
 
 use super::ast::{self, Binary, Kind};
 use super::parse::{self, Limits};

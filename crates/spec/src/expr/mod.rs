@@ -14,7 +14,7 @@ pub mod parse;
 pub mod print;
 pub mod tree;
 
-pub use check::{Purpose, Scope, compile};
+pub use check::{Purpose, Scope, compile, type_of};
 pub use error::ExprError;
 pub use eval::{Env, EvalError, Record, Related};
 pub use fold::{Known, fold};

@@ -167,38 +167,6 @@ pub(super) fn as_string(expr: Expr) -> Expr {
     }
 }
 
-/// Reads text as a value of this field: what `?price[lte]=100` means, without quotes. The message
-/// says what is wrong with it.
-pub fn value_from_text(text: &str, ty: &FieldType) -> Result<Value, String> {
-    if text.contains('\0') {
-        return Err("U+0000 cannot be stored".to_owned());
-    }
-    let mut target = Target::of_type(type_of(ty));
-    target.of_field(ty, ty.name());
-    target.name = None;
-    match &target.ty {
-        Type::Bool => match text {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err("`true` or `false` was expected".to_owned()),
-        },
-        Type::Int => text
-            .parse::<i64>()
-            .map(Value::Int)
-            .map_err(|_| format!("`{text}` is no whole number")),
-        Type::Float => text
-            .parse::<f64>()
-            .ok()
-            // Rust reads `inf`, `nan` and `+1` as well; JSON and CEL do not.
-            .filter(|x| x.is_finite() && text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']))
-            .map(Value::Float)
-            .ok_or_else(|| format!("`{text}` is no number")),
-        Type::Dyn => Ok(Value::text(text)),
-        Type::List(_) => Err("a list cannot be compared as a whole".to_owned()),
-        _ => from_text(text, &target),
-    }
-}
-
 /// A string literal as what it stands beside.
 fn from_text(text: &str, target: &Target) -> Result<Value, String> {
     match &target.ty {

@@ -23,7 +23,7 @@ const CALLERS: &[&str] = &[
 ];
 
 /// The type of a field's value in an expression.
-pub(super) fn type_of(ty: &FieldType) -> Type {
+pub fn type_of(ty: &FieldType) -> Type {
     match ty {
         FieldType::String { .. }
         | FieldType::Text { .. }

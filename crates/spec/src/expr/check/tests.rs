@@ -434,39 +434,6 @@ fn open_models_keep_paths_to_what_is_not_declared() {
 }
 
 #[test]
-fn plain_filter_texts_are_read_by_their_field() {
-    let app = shop();
-    let products = app.model_named("shop.products").unwrap();
-    let read = |name: &str, text: &str| {
-        literals::value_from_text(text, &products.field_named(name).unwrap().ty)
-    };
-    assert_eq!(read("qty", "-3"), Ok(Value::Int(-3)));
-    assert_eq!(read("weight", "1e3"), Ok(Value::Float(1000.0)));
-    assert_eq!(read("active", "true"), Ok(Value::Bool(true)));
-    assert_eq!(read("status", "sold"), Ok(Value::text("sold")));
-    assert_eq!(read("contact", "A@B.c"), Ok(Value::text("a@b.c")));
-    let price = crate::Decimal::new(150, 2);
-    assert_eq!(read("price", "1.5"), Ok(Value::Decimal(price)));
-    for (name, text) in [
-        ("qty", "1.5"),
-        ("qty", ""),
-        ("weight", "inf"),
-        ("weight", "NaN"),
-        ("weight", "+1"),
-        ("weight", "-inf"),
-        ("active", "1"),
-        ("status", "x"),
-        ("price", "1.555"),
-        ("token", "0190b3a4000070008000000000000000"),
-        ("at", "2026"),
-        ("tags", "x"),
-        ("name", "a\0"),
-    ] {
-        assert!(read(name, text).is_err(), "{name} {text}");
-    }
-}
-
-#[test]
 fn nothing_that_parses_can_exhaust_the_stack() {
     let app = shop();
     let run = move || {
