@@ -320,6 +320,7 @@ impl<'a> Resolver<'a> {
             sorts.push(sort);
             if by_id {
                 // Nothing after the id can matter.
+                self.cursor_fits(&sorts[..sorts.len() - 1])?;
                 return Ok(sorts);
             }
         }
@@ -331,7 +332,35 @@ impl<'a> Resolver<'a> {
                 descending,
             },
         )?);
+        self.cursor_fits(&sorts[..terms.len()])?;
         Ok(sorts)
+    }
+
+    /// A page ends with a cursor, which holds the sort keys of its last record and comes back in a query: three
+    /// quarters of one are for it, of which its letters (base64) leave three quarters to the keys.
+    fn cursor_fits(&self, sorts: &[Sort]) -> Result<()> {
+        let key = |sort: &Sort| match &sort.expr.kind {
+            ExprKind::Field { model, field, .. } => {
+                let field = self.app.model(*model).field(*field);
+                (field.name.as_str(), field.ty.widest())
+            }
+            // Sort terms are made of fields only.
+            _ => ("", 0),
+        };
+        let most = u64::from(self.limits.query) * 9 / 16;
+        let keys = sorts.iter().map(key);
+        if keys.clone().map(|(_, bytes)| bytes).sum::<u64>() <= most {
+            return Ok(());
+        }
+        let (name, bytes) = keys.max_by_key(|(_, bytes)| *bytes).unwrap_or_default();
+        Err(Problem::new(
+            Code::BadSort,
+            format!(
+                "The values of {name} may be {bytes} bytes long; what a page is sorted by has {most} in all, for its \
+                 cursor to fit into a query. Sort by less."
+            ),
+        )
+        .limited("limits.query", u64::from(self.limits.query)))
     }
 
     fn sort_term(&self, model: &'a Model, term: &SortTerm) -> Result<Sort> {
@@ -373,11 +402,15 @@ impl<'a> Resolver<'a> {
             at = to;
         }
         let field = self.field(at, last, Code::BadSort)?;
-        if matches!(field.ty, FieldType::Json | FieldType::List { .. }) {
-            return Err(Problem::new(
-                Code::BadSort,
-                format!("{last} is JSON; it has no order."),
-            ));
+        let unsorted = match field.ty {
+            FieldType::Json | FieldType::List { .. } => "is JSON; it has no order",
+            FieldType::Text { .. } => {
+                "is text, which may be longer than a cursor can hold; sort by a string"
+            }
+            _ => "",
+        };
+        if !unsorted.is_empty() {
+            return Err(Problem::new(Code::BadSort, format!("{last} {unsorted}.")));
         }
         let plain =
             hops.is_empty() && matches!(access::field_read(field, self.caller), Rule::Allow);

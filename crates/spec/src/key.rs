@@ -3,6 +3,9 @@
 use crate::value::MAX_INT;
 use crate::{KeyKind, Uuid, Value};
 
+/// Characters of a key that its caller gives.
+pub const MAX_TEXT: u32 = 128;
+
 /// A key as it stands in an address.
 pub fn read(key: KeyKind, text: &str) -> Option<Value> {
     match key {
@@ -12,7 +15,9 @@ pub fn read(key: KeyKind, text: &str) -> Option<Value> {
             .filter(|n| n.to_string() == text)
             .map(Value::Int),
         KeyKind::String => {
-            let fits = !text.is_empty() && text.chars().count() <= 128 && !text.contains('\0');
+            let fits = !text.is_empty()
+                && text.chars().count() <= MAX_TEXT as usize
+                && !text.contains('\0');
             // What an address could not lead to: a word of its own, and what clients and proxies take for folders.
             let reachable = !matches!(text, "aggregate" | "." | "..");
             (fits && reachable).then(|| Value::text(text))

@@ -107,6 +107,21 @@ impl FieldType {
         }
     }
 
+    /// The most bytes that a value needs where it is kept in order: in an index, or in a cursor.
+    pub fn widest(&self) -> u64 {
+        match self {
+            FieldType::String { max } | FieldType::Text { max } => u64::from(*max) * 4,
+            FieldType::Email => 320,
+            FieldType::Url => crate::fit::MAX_URL as u64,
+            FieldType::Enum { values } => values.iter().map(|v| v.len() as u64).max().unwrap_or(0),
+            FieldType::Relation {
+                key: KeyKind::String,
+                ..
+            } => u64::from(crate::key::MAX_TEXT) * 4,
+            _ => 16,
+        }
+    }
+
     /// The word used for it in `module.toml` and in messages.
     pub fn name(&self) -> &'static str {
         match self {

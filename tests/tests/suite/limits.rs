@@ -14,6 +14,9 @@ nested_page = 10
 n     = { type = "int" }
 name  = { type = "string", optional = true }
 attrs = { type = "json", optional = true }
+long  = { type = "text", optional = true }
+wide  = { type = "string", max = 1500, optional = true }
+less  = { type = "string", max = 1000, optional = true }
 owner = { type = "relation", to = "auth.users", optional = true }
 next  = { type = "relation", to = "items", optional = true, inverse = "before" }
 [models.items.access]
@@ -102,6 +105,12 @@ each_store!(what_is_no_name_here_is_refused, APP, async |fx| {
         (Query::new().filter("name == '\0'"), "request.bad_filter"),
         (Query::new().sort("nmae"), "request.bad_sort"),
         (Query::new().sort("attrs"), "request.bad_sort"),
+        (Query::new().sort("long"), "request.bad_sort"),
+        (Query::new().sort("next.long"), "request.bad_sort"),
+        (Query::new().sort("wide"), "request.bad_sort"),
+        (Query::new().sort("less,id"), "ok"),
+        (Query::new().sort("less,next.less"), "request.bad_sort"),
+        (Query::new().sort("less,next.less,id"), "request.bad_sort"),
         (Query::new().sort("name.x"), "request.bad_sort"),
         (Query::new().sort("next"), "ok"),
         (Query::new().fields("nmae"), "request.bad_fields"),

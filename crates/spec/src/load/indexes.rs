@@ -121,7 +121,7 @@ fn read(
         );
         return None;
     }
-    let bytes: u64 = fields.iter().map(|id| widest(&model.field(*id).ty)).sum();
+    let bytes: u64 = fields.iter().map(|id| model.field(*id).ty.widest()).sum();
     if bytes > MAX_BYTES {
         report
             .error(
@@ -174,10 +174,10 @@ fn can_be_indexed(model: &Model, id: FieldId, at: At, report: &mut Report) -> bo
     let why = match &field.ty {
         FieldType::Json | FieldType::List { .. } => "its values have no order",
         FieldType::Text { .. } => "it may be longer than an index can hold",
-        FieldType::Url if widest(&field.ty) > MAX_BYTES => {
+        FieldType::Url if field.ty.widest() > MAX_BYTES => {
             "it may be longer than an index can hold"
         }
-        FieldType::String { .. } if widest(&field.ty) > MAX_BYTES => {
+        FieldType::String { .. } if field.ty.widest() > MAX_BYTES => {
             "it may be longer than an index can hold"
         }
         _ => return true,
@@ -197,21 +197,6 @@ fn can_be_indexed(model: &Model, id: FieldId, at: At, report: &mut Report) -> bo
         _ => diagnostic.help("use a `string` with a `max` of at most 600"),
     };
     false
-}
-
-/// The most bytes that a value of this type needs in an index.
-fn widest(ty: &FieldType) -> u64 {
-    match ty {
-        FieldType::String { max } | FieldType::Text { max } => u64::from(*max) * 4,
-        FieldType::Email => 320,
-        FieldType::Url => 2_048,
-        FieldType::Enum { values } => values.iter().map(|v| v.len() as u64).max().unwrap_or(0),
-        FieldType::Relation {
-            key: crate::model::KeyKind::String,
-            ..
-        } => u64::from(super::resolve::MAX_KEY) * 4,
-        _ => 16,
-    }
 }
 
 /// `disclose` where there is nothing to disclose.

@@ -6,6 +6,7 @@ use super::declare::{FieldDecl, ModelDecl, ModuleDecl, TypeDecl};
 use super::names;
 use super::report::{At, Located, Report};
 use super::walk::list;
+use crate::key::MAX_TEXT;
 use crate::model::{
     Access, Field, FieldId, Inverse, KeyKind, Model, ModelId, Module, ModuleId, OnDelete, Rule,
 };
@@ -464,12 +465,9 @@ fn key_type(key: KeyKind) -> FieldType {
             min: None,
             max: None,
         },
-        KeyKind::String => FieldType::String { max: MAX_KEY },
+        KeyKind::String => FieldType::String { max: MAX_TEXT },
     }
 }
-
-/// Code points of a string key.
-pub(super) const MAX_KEY: u32 = 128;
 
 fn system(name: &str, ty: FieldType, hidden: bool) -> Field {
     Field {

@@ -40,7 +40,7 @@ fn random_term(worlds: &mut Worlds, model: ModelId) -> Term {
         .model(at)
         .fields
         .iter()
-        .filter(|f| !matches!(f.ty, FieldType::Json | FieldType::List { .. }))
+        .filter(|f| has_order(f) && !matches!(f.ty, FieldType::Url))
         .collect();
     let field = *worlds.random.pick(&sortable);
     path.push(usize::from(field.id.0));
@@ -50,6 +50,14 @@ fn random_term(worlds: &mut Worlds, model: ModelId) -> Term {
         path,
         descending: worlds.random.one_in(2),
     }
+}
+
+/// Whether a list can be sorted by it. (Several URLs in one order may not fit into a cursor.)
+fn has_order(field: &spec::Field) -> bool {
+    !matches!(
+        field.ty,
+        FieldType::Json | FieldType::List { .. } | FieldType::Text { .. }
+    )
 }
 
 /// The value that a term has for a record; null where the way leads nowhere.
@@ -179,7 +187,7 @@ fn a_walk_over_a_hidden_key_sorts_it_as_null() {
                 .model(a)
                 .fields
                 .iter()
-                .filter(|f| !f.system && !matches!(f.ty, FieldType::Json | FieldType::List { .. }))
+                .filter(|f| !f.system && has_order(f))
                 .cloned()
                 .collect();
             let (first, second) = (

@@ -219,3 +219,37 @@ fn hints_name_settings() {
     let told: String = spec::problem::CATALOGUE.iter().map(|e| e.hint).collect();
     assert!(told.contains("limits.address") && told.contains("limits.headers"));
 }
+
+const WIDE: &str = r#"
+## modules/m/module.toml
+[models.items.fields]
+wide = { type = "string", max = 1000 }
+[models.items.access]
+read = "true"
+create = "true"
+"#;
+
+/// A page may end on the longest value that can be sorted by: the next one begins behind it.
+async fn a_long_cursor(served: &Served) {
+    let caller = served.anonymous();
+    for last in ["a", "b", "c"] {
+        let wide = format!("{}{last}", "😀".repeat(999));
+        let body = serde_json::json!({ "wide": wide });
+        caller.post(ITEMS, body).await.expect(201);
+    }
+    let first = format!("{ITEMS}?sort=wide&limit=1");
+    let mut path = first.clone();
+    let mut seen = Vec::new();
+    loop {
+        let page = caller.get(&path).await.expect(200);
+        let wide = page["data"][0]["wide"].as_str().expect("a value");
+        seen.push(wide.chars().last().expect("a letter"));
+        match page["next_cursor"].as_str() {
+            Some(cursor) => path = format!("{first}&cursor={cursor}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ['a', 'b', 'c']);
+}
+
+each_server!(a_cursor_comes_back, WIDE, a_long_cursor);

@@ -14,7 +14,7 @@ const APP: &str = r#"
 [models.letters.fields]
 owner = { type = "relation", to = "auth.users", optional = true }
 slug = { type = "string", unique = true, optional = true, disclose = true }
-text = { type = "text" }
+text = { type = "string" }
 tags = { type = "json", optional = true }
 [models.letters.access]
 read = "owner == auth.id"
