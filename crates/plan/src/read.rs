@@ -328,25 +328,7 @@ impl<'a> Planner<'a> {
     /// whether each of `rules` holds for it. Rules that need no other record are better asked in memory.
     pub fn stored(&self, model: &Model, id: Value, rules: &[&Rule]) -> Result<Statement> {
         let mut sql = Sql::new(self.dialect);
-        let mut columns = Vec::with_capacity(model.fields.len() + 1 + rules.len());
-        sql.push("SELECT ");
-        for (i, field) in model.fields.iter().enumerate() {
-            sql.push(if i > 0 { ", " } else { "" })
-                .column("t", &field.name);
-            columns.push(Output::Captured {
-                ty: if i == 0 {
-                    model.key.column()
-                } else {
-                    field.ty.column()
-                },
-            });
-        }
-        if model.open {
-            sql.push(", ").column("t", EXTRA);
-            columns.push(Output::Captured {
-                ty: ColumnType::Json,
-            });
-        }
+        let mut columns = whole(&mut sql, model);
         for rule in rules {
             sql.push(", (");
             self.rules(model, "t").rule(&mut sql, rule)?;
@@ -407,25 +389,7 @@ impl<'a> Planner<'a> {
         limit: u32,
     ) -> Result<Statement> {
         let mut sql = Sql::new(self.dialect);
-        let mut columns = Vec::with_capacity(model.fields.len() + 1);
-        sql.push("SELECT ");
-        for (i, declared) in model.fields.iter().enumerate() {
-            sql.push(if i > 0 { ", " } else { "" })
-                .column("t", &declared.name);
-            columns.push(Output::Captured {
-                ty: if i == 0 {
-                    model.key.column()
-                } else {
-                    declared.ty.column()
-                },
-            });
-        }
-        if model.open {
-            sql.push(", ").column("t", EXTRA);
-            columns.push(Output::Captured {
-                ty: ColumnType::Json,
-            });
-        }
+        let columns = whole(&mut sql, model);
         let relation = model.field(field);
         sql.push(" FROM ")
             .table(model)
@@ -455,6 +419,9 @@ impl<'a> Planner<'a> {
         let mut fixed = Vec::new();
         if let Some(filter) = page.filter {
             fixed_fields(filter, &mut fixed);
+            // Behind a rule it is asked of a `CASE`, which no index serves.
+            let bare = |field| matches!(access::field_read(field, self.caller), Rule::Allow);
+            fixed.retain(|field| bare(model.field(*field)));
         }
         if let Rule::When(expr) = rule {
             fixed_fields(expr, &mut fixed);
@@ -488,6 +455,31 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// `SELECT …` of all that is stored of a record of `t`: every field in the model's order, then `_extra` of an open
+/// model.
+fn whole(sql: &mut Sql, model: &Model) -> Vec<Output> {
+    let mut columns = Vec::with_capacity(model.fields.len() + 1);
+    sql.push("SELECT ");
+    for (i, field) in model.fields.iter().enumerate() {
+        sql.push(if i > 0 { ", " } else { "" })
+            .column("t", &field.name);
+        columns.push(Output::Captured {
+            ty: if i == 0 {
+                model.key.column()
+            } else {
+                field.ty.column()
+            },
+        });
+    }
+    if model.open {
+        sql.push(", ").column("t", EXTRA);
+        columns.push(Output::Captured {
+            ty: ColumnType::Json,
+        });
+    }
+    columns
+}
+
 /// The cheapest statement there is: whether the store answers.
 pub fn ping() -> Statement {
     let shape = Shape {
@@ -501,5 +493,73 @@ pub fn ping() -> Statement {
         params: Vec::new(),
         shape: shape.into(),
         lane: Lane::Bounded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{PlainFilter, PlainOp, Select};
+    use crate::resolve::Resolver;
+    use spec::Principal;
+
+    const APP: &str = r#"
+[models.people.fields]
+email = { type = "email", unique = true, disclose = true, read = "name == 'open'" }
+phone = { type = "string", unique = true }
+name  = { type = "string" }
+[models.people.access]
+read = "true"
+[[models.people.indexes]]
+fields = ["name"]
+"#;
+
+    fn lane(field: &str, who: &Principal) -> Lane {
+        let files = vec![
+            ("mainstay.toml".into(), String::new()),
+            ("modules/m/module.toml".into(), APP.to_owned()),
+        ];
+        let loaded = spec::load::load_sources(files);
+        let diagnostics = loaded.diagnostics;
+        let app = loaded.app.unwrap_or_else(|| panic!("{diagnostics:?}"));
+        let caller = Caller {
+            principal: who,
+            now: 0,
+        };
+        let resolver = Resolver {
+            app: &app,
+            caller,
+            limits: &app.settings.limits,
+        };
+        let model = app.model_named("m.people").unwrap();
+        let plain = PlainFilter {
+            field: field.to_owned(),
+            op: PlainOp::Eq,
+            values: vec!["a@b.c".to_owned()],
+        };
+        let want = resolver.want(model, &Select::default()).unwrap();
+        let filter = resolver.filter(model, None, &[plain]).unwrap();
+        let page = Page {
+            want: &want,
+            filter: filter.as_ref(),
+            sort: &resolver.sort(model, &[]).unwrap(),
+            after: None,
+            limit: 10,
+        };
+        let planner = Planner {
+            app: &app,
+            dialect: Dialect::Sqlite,
+            caller,
+        };
+        planner.page(&page).unwrap().unwrap().lane
+    }
+
+    #[test]
+    fn a_field_behind_a_rule_bounds_no_page() {
+        let (somebody, system) = (Principal::anonymous(), Principal::system());
+        assert_eq!(lane("phone", &somebody), Lane::Bounded);
+        assert_eq!(lane("name", &somebody), Lane::Bounded);
+        assert_eq!(lane("email", &system), Lane::Bounded);
+        assert_eq!(lane("email", &somebody), Lane::Unbounded);
     }
 }

@@ -7,6 +7,7 @@ mod access;
 mod agreement;
 mod batches;
 mod concurrent;
+mod conditions;
 mod defaults;
 mod expand;
 mod http;

@@ -16,9 +16,6 @@ impl Conditions<'_> {
         json: &Expr,
         other: &Expr,
     ) -> Result<()> {
-        if other.ty == Type::Dyn {
-            return self.compare_json_json(sql, op, json, other);
-        }
         let whole;
         let other = match whole_number(other) {
             Some(n) => {
@@ -30,10 +27,8 @@ impl Conditions<'_> {
         let (kinds, text): (&[&str], bool) = match (&other.ty, sql.dialect) {
             (Type::Bool, Dialect::Postgres) => (&["boolean"], false),
             (Type::Bool, Dialect::Sqlite) => (&["true", "false"], false),
-            (Type::Int | Type::Float | Type::Decimal(_), Dialect::Postgres) => (&["number"], false),
-            (Type::Int | Type::Float | Type::Decimal(_), Dialect::Sqlite) => {
-                (&["integer", "real"], false)
-            }
+            (Type::Int | Type::Float, Dialect::Postgres) => (&["number"], false),
+            (Type::Int | Type::Float, Dialect::Sqlite) => (&["integer", "real"], false),
             (Type::String | Type::Uuid, Dialect::Postgres) => (&["string"], true),
             (Type::String | Type::Uuid, Dialect::Sqlite) => (&["text"], true),
             _ => {
@@ -61,7 +56,7 @@ impl Conditions<'_> {
                 sql.push(match other.ty {
                     Type::Bool => "::boolean",
                     // JSON has whole numbers that no double tells apart.
-                    Type::Decimal(_) | Type::Int => "::numeric",
+                    Type::Int => "::numeric",
                     Type::Float => "::double precision",
                     _ => " COLLATE \"C\"",
                 });
@@ -82,54 +77,10 @@ impl Conditions<'_> {
                     "an id inside JSON cannot be compared with an id field here; use a relation",
                 ));
             }
-            // Minor units back to a number.
-            (Type::Decimal(scale), _, Dialect::Sqlite) if *scale > 0 => {
-                sql.push("(");
-                self.scalar(sql, other)?;
-                sql.push(" / ")
-                    .number(10i64.pow(u32::from((*scale).min(18))))
-                    .push(".0)");
-            }
             _ if text => self.string(sql, other)?,
             _ => self.scalar(sql, other)?,
         }
         sql.push(" END");
-        Ok(())
-    }
-
-    fn compare_json_json(
-        &mut self,
-        sql: &mut Sql,
-        op: Comparison,
-        left: &Expr,
-        right: &Expr,
-    ) -> Result<()> {
-        if op != Comparison::Eq {
-            return Err(unsupported(
-                left,
-                "two JSON values can be equal or not; they have no order in the database",
-            ));
-        }
-        sql.push("(");
-        self.json_kind(sql, left)?;
-        sql.push(" <> 'null' AND ");
-        match sql.dialect {
-            Dialect::Postgres => {
-                self.json(sql, left)?;
-                sql.push(" = ");
-                self.json(sql, right)?;
-            }
-            Dialect::Sqlite => {
-                self.json_kind(sql, left)?;
-                sql.push(" = ");
-                self.json_kind(sql, right)?;
-                sql.push(" AND ");
-                self.json_value(sql, left)?;
-                sql.push(" = ");
-                self.json_value(sql, right)?;
-            }
-        }
-        sql.push(")");
         Ok(())
     }
 

@@ -8,6 +8,7 @@ impl Conditions<'_> {
         sql: &mut Sql,
         all: bool,
         over: &Over,
+        var: u8,
         body: &Expr,
         want: bool,
     ) -> Result<()> {
@@ -27,22 +28,21 @@ impl Conditions<'_> {
                     "EXISTS (SELECT 1 FROM "
                 });
                 sql.table(child).push(" ").push(&alias).push(" WHERE ");
-                self.bound.push(Bound::Record {
+                let bound = Bound::Record {
                     alias: alias.clone(),
                     model: *model,
-                });
-                let var = Place::Var((self.bound.len() - 1) as u8);
-                self.field(sql, &var, *model, *field)?;
-                sql.push(" = ");
-                self.at(sql, place, &mut |sql, alias| {
-                    sql.column(alias, "id");
-                    Ok(())
+                };
+                self.binding(var, bound, |this| {
+                    this.field(sql, &Place::Var(var), *model, *field)?;
+                    sql.push(" = ");
+                    this.at(sql, place, &mut |sql, alias| {
+                        sql.column(alias, "id");
+                        Ok(())
+                    })?;
+                    this.target_rule(sql, child, &alias)?;
+                    sql.push(" AND ");
+                    this.truth(sql, body, !all)
                 })?;
-                self.target_rule(sql, child, &alias)?;
-                sql.push(" AND ");
-                let done = self.truth(sql, body, !all);
-                self.bound.pop();
-                done?;
                 sql.push(")");
             }
             Over::List(list) => match literal_items(list) {
@@ -53,10 +53,8 @@ impl Conditions<'_> {
                         return Ok(());
                     }
                     self.joined(sql, all == want, &items, |this, sql, item| {
-                        this.bound.push(Bound::Literal(item.clone()));
-                        let done = this.truth(sql, body, want);
-                        this.bound.pop();
-                        done
+                        let bound = Bound::Literal(item.clone());
+                        this.binding(var, bound, |this| this.truth(sql, body, want))
                     })?;
                 }
                 None => {
@@ -70,23 +68,52 @@ impl Conditions<'_> {
                             ", '') <> 'array' OR "
                         });
                     }
-                    let alias = sql.alias("j");
-                    sql.push(if negate {
-                        "NOT EXISTS (SELECT 1 FROM "
-                    } else {
-                        "EXISTS (SELECT 1 FROM "
-                    });
-                    self.unpack(sql, list, &alias)?;
-                    sql.push(" WHERE ");
-                    self.bound.push(Bound::Item { alias });
-                    let done = self.truth(sql, body, !all);
-                    self.bound.pop();
-                    done?;
-                    sql.push(if all { "))" } else { ")" });
+                    self.some_item(sql, list, var, !negate, |this, sql| {
+                        this.truth(sql, body, !all)
+                    })?;
+                    sql.push(if all { ")" } else { "" });
                 }
             },
         }
         Ok(())
+    }
+
+    /// Whether some item of a JSON array (or, where not `yes`, none) meets a condition.
+    fn some_item(
+        &mut self,
+        sql: &mut Sql,
+        list: &Expr,
+        var: u8,
+        yes: bool,
+        condition: impl FnOnce(&mut Self, &mut Sql) -> Result<()>,
+    ) -> Result<()> {
+        let alias = sql.alias("j");
+        sql.push(if yes { "" } else { "NOT " });
+        sql.push("EXISTS (SELECT 1 FROM ");
+        self.unpack(sql, list, &alias)?;
+        sql.push(" WHERE ");
+        self.binding(var, Bound::Item { alias }, |this| condition(this, sql))?;
+        sql.push(")");
+        Ok(())
+    }
+
+    /// Writes what a variable stands for something in. Variables are counted through the whole expression, also where
+    /// folding has written out the list of an outer one.
+    fn binding(
+        &mut self,
+        var: u8,
+        bound: Bound,
+        write: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let at = usize::from(var);
+        let before = at.min(self.bound.len());
+        let others = self.bound.split_off(before);
+        self.bound.resize(at, Bound::Nothing);
+        self.bound.push(bound);
+        let done = write(self);
+        self.bound.truncate(before);
+        self.bound.extend(others);
+        done
     }
 
     /// The items of a JSON array as rows.
@@ -118,6 +145,7 @@ impl Conditions<'_> {
             }
             Some(Bound::Literal(value)) => {
                 sql.bind(value, column_type(ty).unwrap_or(ColumnType::Text));
+                collate(sql, ty);
             }
             Some(Bound::Item { alias }) => match (sql.dialect, ty) {
                 (Dialect::Sqlite, _) => {
@@ -144,7 +172,7 @@ impl Conditions<'_> {
                 }
             },
             // A record variable is never used as a scalar: the checker refuses it.
-            Some(Bound::Record { .. }) | None => {
+            Some(Bound::Record { .. } | Bound::Nothing) | None => {
                 sql.push("NULL");
             }
         }
@@ -173,22 +201,11 @@ impl Conditions<'_> {
             }
             if item.ty == Type::Dyn {
                 // Each is compared as what it is: the list's own type is as open as the item's.
-                let any: Vec<Expr> = items
-                    .into_iter()
-                    .map(|v| {
-                        let ty = json_type(&v);
-                        equal(item, Expr::literal(v, ty, list.span))
-                    })
-                    .collect();
-                return self.truth(
-                    sql,
-                    &Expr {
-                        kind: ExprKind::Or(any),
-                        ty: Type::Bool,
-                        span: item.span,
-                    },
-                    want,
-                );
+                let others = items.into_iter().map(|value| {
+                    let ty = json_type(&value);
+                    Expr::literal(value, ty, list.span)
+                });
+                return self.any_equal(sql, item, others, want);
             }
             let ty = column_type(&item.ty)
                 .ok_or_else(|| unsupported(item, "this value has no column type"))?;
@@ -220,39 +237,32 @@ impl Conditions<'_> {
             return Ok(());
         }
         if let ExprKind::List(items) = &list.kind {
-            let any: Vec<Expr> = items
-                .iter()
-                .map(|other| equal(item, other.clone()))
-                .collect();
-            return self.truth(
-                sql,
-                &Expr {
-                    kind: ExprKind::Or(any),
-                    ty: Type::Bool,
-                    span: item.span,
-                },
-                want,
-            );
+            return self.any_equal(sql, item, items.iter().cloned(), want);
         }
         // A JSON array: one of its items equals.
-        let alias = sql.alias("j");
-        sql.push(if want {
-            "EXISTS (SELECT 1 FROM "
-        } else {
-            "NOT EXISTS (SELECT 1 FROM "
-        });
-        self.unpack(sql, list, &alias)?;
-        sql.push(" WHERE ");
-        self.bound.push(Bound::Item { alias });
-        let element = Expr {
-            kind: ExprKind::Element((self.bound.len() - 1) as u8),
-            ty: item_type(&list.ty),
-            span: list.span,
+        let var = self.bound.len() as u8;
+        self.some_item(sql, list, var, want, |this, sql| {
+            let element = Expr {
+                kind: ExprKind::Element(var),
+                ty: item_type(&list.ty),
+                span: list.span,
+            };
+            this.compare(sql, Comparison::Eq, &element, item, true)
+        })
+    }
+
+    fn any_equal(
+        &mut self,
+        sql: &mut Sql,
+        item: &Expr,
+        others: impl Iterator<Item = Expr>,
+        want: bool,
+    ) -> Result<()> {
+        let any = Expr {
+            kind: ExprKind::Or(others.map(|other| equal(item, other)).collect()),
+            ty: Type::Bool,
+            span: item.span,
         };
-        let done = self.compare(sql, Comparison::Eq, &element, item, true);
-        self.bound.pop();
-        done?;
-        sql.push(")");
-        Ok(())
+        self.truth(sql, &any, want)
     }
 }

@@ -76,6 +76,8 @@ enum Bound {
     Item {
         alias: String,
     },
+    /// Nothing names it any more: folding has written its list out.
+    Nothing,
 }
 
 impl<'a> Conditions<'a> {
@@ -142,8 +144,12 @@ impl<'a> Conditions<'a> {
             }
             ExprKind::In { item, list } => self.member(sql, item, list, want)?,
             ExprKind::Quantified {
-                all, over, body, ..
-            } => self.quantified(sql, *all, over, body, want)?,
+                all,
+                over,
+                var,
+                body,
+                ..
+            } => self.quantified(sql, *all, over, *var, body, want)?,
             ExprKind::Text {
                 function,
                 subject,
@@ -310,47 +316,13 @@ impl<'a> Conditions<'a> {
         if negated && nullable {
             sql.push("(");
         }
-        self.side(sql, left, &right.ty)?;
+        // Both are of one type, or numbers that stores compare as such: the checker keeps others to memory.
+        self.scalar(sql, left)?;
         sql.push(symbol(op));
-        self.side(sql, right, &left.ty)?;
+        self.scalar(sql, right)?;
         if negated && nullable {
             sql.push(") IS NOT TRUE");
         }
-        Ok(())
-    }
-
-    /// One side of a comparison, brought to the representation of the other.
-    fn side(&mut self, sql: &mut Sql, expr: &Expr, other: &Type) -> Result<()> {
-        match (sql.dialect, &expr.ty, other) {
-            // Minor units compare at one scale.
-            (Dialect::Sqlite, Type::Decimal(mine), Type::Decimal(theirs)) if mine < theirs => {
-                self.scaled(sql, expr, theirs - mine)
-            }
-            (Dialect::Sqlite, Type::Int, Type::Decimal(scale)) if *scale > 0 => {
-                self.scaled(sql, expr, *scale)
-            }
-            (dialect, Type::Date, Type::Timestamp) => {
-                match dialect {
-                    Dialect::Sqlite => sql.push("(unixepoch("),
-                    Dialect::Postgres => sql.push("(("),
-                };
-                self.scalar(sql, expr)?;
-                match dialect {
-                    Dialect::Sqlite => sql.push(") * 1000000)"),
-                    Dialect::Postgres => sql.push(")::timestamp at time zone 'UTC')"),
-                };
-                Ok(())
-            }
-            _ => self.scalar(sql, expr),
-        }
-    }
-
-    fn scaled(&mut self, sql: &mut Sql, expr: &Expr, by: u8) -> Result<()> {
-        sql.push("(");
-        self.scalar(sql, expr)?;
-        sql.push(" * ")
-            .number(10i64.pow(u32::from(by.min(18))))
-            .push(")");
         Ok(())
     }
 
@@ -412,10 +384,11 @@ impl<'a> Conditions<'a> {
                 sql.push("(CASE WHEN ");
                 self.truth(sql, condition, true)?;
                 sql.push(" THEN ");
-                self.side(sql, then, &expr.ty)?;
+                self.scalar(sql, then)?;
                 sql.push(" ELSE ");
-                self.side(sql, otherwise, &expr.ty)?;
+                self.scalar(sql, otherwise)?;
                 sql.push(" END)");
+                collate(sql, &expr.ty);
             }
             ExprKind::Size(inner) => self.size(sql, inner)?,
             _ if expr.ty == Type::Bool => {
@@ -587,6 +560,14 @@ impl<'a> Conditions<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Texts compare by their code points. Columns say so themselves; what is no column takes the database's collation on
+/// PostgreSQL, and `a` may come before `Z`.
+fn collate(sql: &mut Sql, ty: &Type) {
+    if sql.dialect == Dialect::Postgres && *ty == Type::String {
+        sql.push(" COLLATE \"C\"");
     }
 }
 

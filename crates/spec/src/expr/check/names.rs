@@ -322,7 +322,17 @@ impl Checker<'_> {
                     );
                 }
             },
-            Kind::String(name) => PathStep::Member(name.clone()),
+            Kind::String(name) => {
+                if name.contains(['"', '\\']) {
+                    // SQLite's paths have no way to write it.
+                    self.needs_memory(
+                        "a JSON key with a quote or a backslash",
+                        index.span,
+                        "choose another key",
+                    )?;
+                }
+                PathStep::Member(name.clone())
+            }
             _ => {
                 return self.type_error(
                     index.span,
