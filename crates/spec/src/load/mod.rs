@@ -246,7 +246,7 @@ fn seeds(
             let text = sources.get(at.file).map_or("", |source| &source.text);
             // Held to models that somebody is still mending, they would be blamed for those.
             if is_whole {
-                seeds::check(text, *cut, found, at.file, report);
+                seeds::check(text, *cut, found, &app.settings.limits, at.file, report);
             }
             seeds.push(Seed {
                 model: found.id,

@@ -1,21 +1,30 @@
-//! Seeds: whether their lines could be records at all. What only the whole database knows, unique values and
-//! whether a reference leads anywhere, shows when they are loaded.
+//! Seeds: whether their lines could be records at all, as [`input`] reads bodies. What only the whole database knows,
+//! unique values and whether a reference leads anywhere, shows when they are loaded.
 
 use super::report::{At, Report};
 use super::walk::list;
-use crate::decimal::Decimal;
 use crate::diagnostic::FileId;
+use crate::input::{self, Input};
 use crate::model::{Field, KeyKind, Model};
 use crate::nearest::nearest;
-use crate::time;
+use crate::settings::Limits;
 use crate::types::{FieldType, ItemType};
-use serde_json::{Map, Value};
+use crate::{FieldError, Problem};
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 
 /// What a user's line may say beside the fields of the model; see `import`.
 const OF_USERS: &[&str] = &["password", "roles"];
 
 /// Looks at the lines of a text, whose last one may be cut off where `cut`.
-pub(super) fn check(text: &str, cut: bool, model: &Model, file: FileId, report: &mut Report) {
+pub(super) fn check(
+    text: &str,
+    cut: bool,
+    model: &Model,
+    limits: &Limits,
+    file: FileId,
+    report: &mut Report,
+) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let (from, whole) = (start, line.ends_with('\n') || !cut);
@@ -30,6 +39,7 @@ pub(super) fn check(text: &str, cut: bool, model: &Model, file: FileId, report: 
                 from,
                 file,
                 model,
+                limits,
             }
             .check(report);
         }
@@ -42,64 +52,81 @@ struct Line<'a> {
     from: usize,
     file: FileId,
     model: &'a Model,
+    limits: &'a Limits,
 }
 
 impl Line<'_> {
     fn check(&self, report: &mut Report) {
-        let record: Map<String, Value> = match serde_json::from_str(self.text) {
-            Ok(record) => record,
-            Err(error) => return self.malformed(&error, report),
+        let read = match input::read(self.model, self.text.as_bytes(), self.limits) {
+            Ok(read) => read,
+            Err(problem) => return self.malformed(&problem, report),
         };
         let is_users = self.model.module_name == super::names::AUTH && self.model.name == "users";
-        for (name, value) in &record {
-            match self.model.field_named(name) {
-                Some(field) => self.value(field, value, report),
-                None if self.model.open || (is_users && OF_USERS.contains(&name.as_str())) => {}
-                None => self.unknown(name, report),
+        let mut misspelt = Vec::new();
+        for error in &read.errors {
+            let name = field_of(error);
+            match self.model.field_named(&name) {
+                Some(field) => self.wrong(field, &error.detail, report),
+                None if is_users && OF_USERS.contains(&name.as_str()) => {}
+                None if error.code == "unknown" && !self.model.open => {
+                    misspelt.extend(nearest(&name, self.fields()));
+                    self.unknown(&name, report);
+                }
+                None => self.refused(&name, &error.detail, "leave it out", report),
             }
         }
-        // One slip is one mistake: a misspelt field is not missing too.
-        let misspelt: Vec<&str> = record
-            .keys()
-            .filter(|name| self.model.field_named(name).is_none())
-            .filter_map(|name| nearest(name, self.fields()))
-            .collect();
+        let version = self.model.field(self.model.version());
+        if read.get(version.id).is_some() && !read.errors.iter().any(|e| e.is_at(&version.name)) {
+            let detail = "`version` counts the changes of a record, from 1";
+            self.refused(&version.name, detail, "leave it out", report);
+        }
+        self.missing(&read, &misspelt, report);
+    }
+
+    /// Fields without a value that must have one. One slip is one mistake: a misspelt field is not missing too.
+    fn missing(&self, read: &Input, misspelt: &[&str], report: &mut Report) {
         for field in self.model.fields.iter().filter(|field| !field.system) {
-            if misspelt.contains(&field.name.as_str()) {
+            let name = &field.name;
+            let excused = field.optional || misspelt.contains(&name.as_str());
+            if excused || read.errors.iter().any(|error| error.is_at(name)) {
                 continue;
             }
-            let given = record
-                .get(&field.name)
-                .is_some_and(|value| !value.is_null());
-            if !given && !field.optional && field.default.is_none() {
-                report
-                    .error(
-                        At::new(self.file, self.from..self.from + 1),
-                        "bad-seed",
-                        format!("this record has no `{}`, which is required", field.name),
-                    )
-                    .help(format!(
-                        "add `\"{}\": …`, or give the field a `default` or `optional = true`",
-                        field.name
-                    ));
-            }
+            // A default is for fields that are left out.
+            let said = match read.get(field.id) {
+                Some(value) if value.is_null() => format!("`{name}` is required, and null here"),
+                None if field.default.is_none() => {
+                    format!("this record has no `{name}`, which is required")
+                }
+                _ => continue,
+            };
+            let help = match field.default {
+                Some(_) => "leave it out, and it gets its default".to_owned(),
+                None => format!(
+                    "add `\"{name}\": …`, or give the field a `default` or `optional = true`"
+                ),
+            };
+            let at = match read.get(field.id) {
+                Some(_) => self.key(name),
+                None => At::new(self.file, self.from..self.from + 1),
+            };
+            report.error(at, "bad-seed", said).help(help);
         }
     }
 
-    fn malformed(&self, error: &serde_json::Error, report: &mut Report) {
-        // Columns are bytes from 1.
-        let at = self
-            .text
-            .floor_char_boundary(error.column().saturating_sub(1));
-        let at = self.from + at.min(self.text.len());
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text);
+    fn malformed(&self, problem: &Problem, report: &mut Report) {
+        let (at, what) = match serde_json::from_str::<BTreeMap<String, IgnoredAny>>(self.text) {
+            Err(error) => {
+                // Columns are bytes from 1.
+                let at = error.column().saturating_sub(1).min(self.text.len());
+                let what = format!("this line is no JSON object: {error}");
+                (self.text.floor_char_boundary(at), what)
+            }
+            Ok(_) => (0, problem.detail.trim_end_matches('.').to_owned()),
+        };
+        let at = self.from + at;
+        let what = what.split(" at line ").next().unwrap_or(&what);
         report
-            .error(
-                At::new(self.file, at..at),
-                "bad-seed",
-                format!("this line is no JSON object: {what}"),
-            )
+            .error(At::new(self.file, at..at), "bad-seed", what)
             .help("a seed is one JSON object a line, without commas between the lines");
     }
 
@@ -122,18 +149,15 @@ impl Line<'_> {
         fields.map(|field| field.name.as_str())
     }
 
-    fn value(&self, field: &Field, value: &Value, report: &mut Report) {
-        let wanted = match wanted(field, self.model.key, value) {
-            None => return,
-            Some(wanted) => wanted,
-        };
+    fn wrong(&self, field: &Field, detail: &str, report: &mut Report) {
+        let wanted = wanted(field, self.model.key);
+        self.refused(&field.name, detail, &wanted, report);
+    }
+
+    fn refused(&self, name: &str, detail: &str, help: &str, report: &mut Report) {
         report
-            .error(
-                self.key(&field.name),
-                "bad-seed",
-                format!("`{}` does not take this value", field.name),
-            )
-            .help(wanted);
+            .error(self.key(name), "bad-seed", detail.trim_end_matches('.'))
+            .help(help);
     }
 
     /// Where a key stands, or the beginning of the line where it has escapes.
@@ -148,84 +172,42 @@ impl Line<'_> {
     }
 }
 
-/// What a field takes instead of this value; none where it may take it.
-fn wanted(field: &Field, key: KeyKind, value: &Value) -> Option<String> {
-    if value.is_null() {
-        // Whether it may be absent is another question.
-        return None;
-    }
+/// The name that the pointer of an error begins with.
+fn field_of(error: &FieldError) -> String {
+    let name = error.pointer.split('/').nth(1).unwrap_or_default();
+    name.replace("~1", "/").replace("~0", "~")
+}
+
+/// What a field takes, for who wrote something else.
+fn wanted(field: &Field, key: KeyKind) -> String {
     if field.id == crate::model::ID {
-        return of_key(key, value);
+        return of_key(key).to_owned();
     }
-    let said = |good: bool, wanted: &str| (!good).then(|| format!("write {wanted}"));
     match &field.ty {
-        FieldType::String { max } | FieldType::Text { max } => said(
-            value
-                .as_str()
-                .is_some_and(|text| text.chars().count() <= *max as usize),
-            &format!("a string in quotes, of at most {max} characters"),
-        ),
-        FieldType::Email | FieldType::Url => said(value.is_string(), "a string in quotes"),
-        FieldType::Enum { values } => said(
-            values.iter().any(|known| value.as_str() == Some(known)),
-            &super::walk::choice(values.iter().map(|known| &**known)),
-        ),
-        FieldType::Int { min, max } => {
-            let n = value.as_f64().filter(|n| n.fract() == 0.0);
-            let fits = n.is_some_and(|n| {
-                min.is_none_or(|min| n >= min as f64) && max.is_none_or(|max| n <= max as f64)
-            });
-            said(fits, &bounded("a whole number, without quotes", *min, *max))
+        FieldType::String { max } | FieldType::Text { max } => {
+            format!("write a string in quotes, of at most {max} characters")
         }
-        FieldType::Float { min, max } => {
-            let fits = value
-                .as_f64()
-                .is_some_and(|n| min.is_none_or(|min| n >= min) && max.is_none_or(|max| n <= max));
-            said(fits, &bounded("a number, without quotes", *min, *max))
+        FieldType::Email => "write an address in quotes: `\"anna@example.com\"`".to_owned(),
+        FieldType::Url => "write an address in quotes: `\"https://example.com\"`".to_owned(),
+        FieldType::Enum { values } => {
+            let values = super::walk::choice(values.iter().map(|known| &**known));
+            format!("write {values}")
         }
-        // A number is taken too; whether its digits fit is not seen once it is a float.
-        FieldType::Decimal { .. } if value.is_number() => None,
-        FieldType::Decimal { scale } => said(
-            value
-                .as_str()
-                .is_some_and(|text| Decimal::parse(text, *scale).is_ok()),
-            &format!("a number in quotes, with at most {scale} digits behind the point"),
+        FieldType::Int { min, max } => bounded("write a whole number, without quotes", *min, *max),
+        FieldType::Float { min, max } => bounded("write a number, without quotes", *min, *max),
+        FieldType::Decimal { scale } => {
+            format!("write a number in quotes, with at most {scale} digits behind the point")
+        }
+        FieldType::Bool => "write `true` or `false`, without quotes".to_owned(),
+        FieldType::Datetime => "write a moment in quotes: `\"2026-01-31T12:00:00Z\"`".to_owned(),
+        FieldType::Date => "write a day in quotes: `\"2026-01-31\"`".to_owned(),
+        FieldType::Uuid => "write a uuid in quotes".to_owned(),
+        FieldType::Relation { key, .. } => of_key(*key).to_owned(),
+        FieldType::Json => "write JSON".to_owned(),
+        FieldType::List { items, max } => format!(
+            "write a list of at most {max} values of type `{}`",
+            item_name(*items)
         ),
-        FieldType::Bool => said(value.is_boolean(), "`true` or `false`, without quotes"),
-        FieldType::Datetime => {
-            let text = value.as_str().unwrap_or_default();
-            let whole = time::completed(text).unwrap_or("2026-01-31T12:00:00Z".to_owned());
-            said(
-                time::parse_timestamp(text).is_ok(),
-                &format!("a moment in quotes: `\"{whole}\"`"),
-            )
-        }
-        FieldType::Date => said(
-            value
-                .as_str()
-                .is_some_and(|text| time::parse_date(text).is_ok()),
-            "a day in quotes: `\"2026-01-31\"`",
-        ),
-        FieldType::Uuid => said(is_uuid(value), "a uuid in quotes"),
-        FieldType::Relation { key, .. } => of_key(*key, value),
-        FieldType::Json => None,
-        FieldType::List { items, max } => {
-            let good = value.as_array().is_some_and(|list| {
-                list.len() <= *max as usize
-                    && list.iter().all(|item| match items {
-                        ItemType::String => item.is_string(),
-                        ItemType::Int | ItemType::Float => item.is_number(),
-                        ItemType::Bool => item.is_boolean(),
-                    })
-            });
-            said(
-                good,
-                &format!(
-                    "a list of at most {max} values of type `{}`",
-                    item_name(*items)
-                ),
-            )
-        }
     }
 }
 
@@ -238,22 +220,12 @@ fn bounded<T: std::fmt::Display>(what: &str, min: Option<T>, max: Option<T>) -> 
     }
 }
 
-fn is_uuid(value: &Value) -> bool {
-    value
-        .as_str()
-        .is_some_and(|text| text.len() == 36 && uuid::Uuid::try_parse(text).is_ok())
-}
-
-fn of_key(key: KeyKind, value: &Value) -> Option<String> {
-    let (good, wanted) = match key {
-        KeyKind::Int => (
-            value.as_f64().is_some_and(|n| n.fract() == 0.0),
-            "the id of a record, a whole number without quotes",
-        ),
-        KeyKind::Uuid => (is_uuid(value), "the id of a record, a uuid in quotes"),
-        KeyKind::String => (value.is_string(), "the id of a record, in quotes"),
-    };
-    (!good).then(|| format!("write {wanted}"))
+fn of_key(key: KeyKind) -> &'static str {
+    match key {
+        KeyKind::Int => "write the id of a record, a whole number without quotes",
+        KeyKind::Uuid => "write the id of a record, a uuid in quotes",
+        KeyKind::String => "write the id of a record, in quotes",
+    }
 }
 
 fn item_name(items: ItemType) -> &'static str {
