@@ -179,7 +179,7 @@ impl Resolver<'_> {
         for field in &decl.fields {
             let taken =
                 ["id", "created_at", "updated_at", "version"].contains(&field.name.value.as_str());
-            match self.field_type(module, field) {
+            match self.field_type(module, decl, field) {
                 Some(ty) if !taken => fields.push(declared(field, ty)),
                 Some(_) => {}
                 None => {
@@ -216,7 +216,12 @@ impl Resolver<'_> {
         }
     }
 
-    fn field_type(&mut self, module: &ModuleDecl, field: &FieldDecl) -> Option<FieldType> {
+    fn field_type(
+        &mut self,
+        module: &ModuleDecl,
+        model: &ModelDecl,
+        field: &FieldDecl,
+    ) -> Option<FieldType> {
         match field.ty.as_ref()? {
             TypeDecl::Plain(ty) => Some(ty.clone()),
             TypeDecl::Relation {
@@ -235,6 +240,22 @@ impl Resolver<'_> {
                         )
                         .label(format!("`{}` is in the module `{target_module}`", to.value))
                         .help("remove it: across modules a relation is followed forwards only");
+                }
+                let users = module.name == "auth" && model.name.value == "users";
+                if let (true, Some(said)) = (users, on_delete)
+                    && said.value == "cascade"
+                {
+                    self.report
+                        .error(
+                            said.at,
+                            "bad-on-delete",
+                            "a user is not deleted along with another record",
+                        )
+                        .label(
+                            "passwords, sessions and roles go with a user who is deleted by name",
+                        )
+                        .help("choose `restrict`, or make it optional with `set_null`");
+                    return None;
                 }
                 Some(FieldType::Relation {
                     to: target.id,
