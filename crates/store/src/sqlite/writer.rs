@@ -30,11 +30,13 @@ const FREE: Duration = Duration::from_millis(10);
 /// A write-ahead log of more bytes than this is cut back as soon as no reader needs it.
 const LONG_LOG: u64 = 16 << 20;
 
+type Alone = Box<dyn FnOnce(Result<&Session>) -> bool + Send>;
+
 pub enum Job {
     Turn(Box<dyn Turn>),
     /// Something with a transaction of its own: a migration, an import. It is given the reason where there is no
     /// connection, and answers whether it left the connection as it found it.
-    Alone(Box<dyn FnOnce(Result<&Session>) -> bool + Send>),
+    Alone(Alone),
     /// Nothing to do: reads begin again.
     Wake,
     /// Everything sent before has been done when this is answered.
