@@ -29,6 +29,11 @@ fn server() -> String {
 }
 
 pub async fn open(on: On) -> (Store, Held) {
+    open_from(on, postgres::Options::default().online_from).await
+}
+
+/// `online_from`: how many bytes make a table a large one for PostgreSQL's migrations.
+pub async fn open_from(on: On, online_from: u64) -> (Store, Held) {
     match on {
         On::Sqlite => {
             let folder = tempfile::tempdir().expect("a temporary folder");
@@ -55,6 +60,7 @@ pub async fn open(on: On) -> (Store, Held) {
                 readers: 2,
                 writers: 2,
                 pool: 4,
+                online_from,
                 ..postgres::Options::default()
             };
             let store = postgres::Postgres::connect(&format!("{before}/{name}"), options)

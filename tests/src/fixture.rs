@@ -8,11 +8,13 @@ use bytes::Bytes;
 use engine::Engine;
 use plan::operation::{Create, Delete, One, Operation, Precondition, Replace, Select, Update};
 use serde_json::{Value as Json, json};
+use spec::statement::{Capture, Expect, Lane, Shape, Statement, Step};
 use spec::{App, Model, ModelId, Principal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use store::Store;
-use store::migrate::{Allow, Applied};
+use store::migrate::{Allow, Applied, Extras, Plan};
 
 const SECRET: &[u8] = b"thirty-two bytes of test secret!";
 
@@ -50,7 +52,11 @@ impl Fixture {
     }
 
     pub async fn with(on: On, app: Arc<App>) -> Fixture {
-        let (store, held) = database::open(on).await;
+        Fixture::opened(on, app, database::open(on).await).await
+    }
+
+    /// On a store of the test's own making.
+    pub async fn opened(on: On, app: Arc<App>, (store, held): (Store, Held)) -> Fixture {
         let schema = plan::schema::schema(&app);
         let applied = store.apply(&schema, Allow::SAFE).await.expect("tables");
         assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
@@ -75,20 +81,51 @@ impl Fixture {
 
     /// Another app on the same store, brought to it: what is there after a change to the app.
     pub async fn later(&self, app: &str) -> Fixture {
+        let (fixture, applied) = self.migrate(app, Allow::SLOW).await;
+        assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
+        fixture
+    }
+
+    /// Another app on the same store, and what came of bringing the store to it.
+    pub async fn migrate(&self, app: &str, allow: Allow) -> (Fixture, store::Result<Applied>) {
         let app = load(app);
         let schema = plan::schema::schema(&app);
-        let up_to = store::migrate::Label::Slow;
-        let applied = self.store.apply(&schema, Allow { up_to }).await;
-        assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
+        let applied = self.store.apply(&schema, allow).await;
         let store = Arc::clone(&self.store);
         let engine = Arc::new(Engine::new(Arc::clone(&app), Arc::clone(&store), SECRET));
-        Fixture {
+        let fixture = Fixture {
             on: self.on,
             app,
             engine,
             store,
             held: None,
-        }
+        };
+        (fixture, applied)
+    }
+
+    /// What lies between the database and the app.
+    pub async fn plan(&self, extras: Extras) -> Plan {
+        let schema = plan::schema::schema(&self.app);
+        self.store.migration(&schema, extras).await.expect("a plan")
+    }
+
+    /// One statement as somebody beside Mainstay would run it.
+    pub async fn by_hand(&self, sql: &str) {
+        let step = Step {
+            statement: Statement {
+                text: sql.to_owned(),
+                params: Vec::new(),
+                shape: Arc::new(Shape {
+                    columns: Vec::new(),
+                    capture: Capture::Every,
+                }),
+                lane: Lane::Bounded,
+            },
+            expect: Expect::Any,
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let written = self.store.write(vec![step], deadline).await;
+        assert!(written.is_ok(), "{sql}: {written:?}");
     }
 
     pub async fn remove(self) {

@@ -96,23 +96,16 @@ fn table(name: &str, key: &[&str], columns: Vec<Column>, indexes: Vec<TableIndex
         assigned_key: false,
         indexes,
         foreign_keys: Vec::new(),
+        renamed_from: None,
     }
 }
 
 fn required(name: &str, ty: ColumnType) -> Column {
-    Column {
-        name: name.to_owned(),
-        ty,
-        nullable: false,
-        backfill: None,
-    }
+    Column::new(name, ty, false)
 }
 
 fn optional(name: &str, ty: ColumnType) -> Column {
-    Column {
-        nullable: true,
-        ..required(name, ty)
-    }
+    Column::new(name, ty, true)
 }
 
 fn index(name: &str, columns: &[&str]) -> TableIndex {

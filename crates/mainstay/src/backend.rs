@@ -7,7 +7,7 @@ use engine::Engine;
 use spec::schema::Schema;
 use spec::{App, Problem};
 use std::sync::Arc;
-use store::migrate::{Allow, Applied, Plan};
+use store::migrate::{Applied, Plan, Terms};
 use store::{Store, StoreError};
 
 /// Everything that is needed to work on an app's data.
@@ -84,10 +84,10 @@ impl Backend {
         Arc::new(Users::new(Arc::clone(&self.engine)))
     }
 
-    /// Brings the tables up to date as far as `allow` goes; the plan that ran (or nothing to do).
-    pub async fn migrate(&self, app: &App, allow: Allow) -> Result<Applied, StartError> {
+    /// Brings the tables up to date as far as the terms go; the plan that ran (or nothing to do).
+    pub async fn migrate(&self, app: &App, terms: impl Into<Terms>) -> Result<Applied, StartError> {
         self.store
-            .apply(&schema(app), allow)
+            .apply(&schema(app), terms)
             .await
             .map_err(StartError::from)
     }
@@ -140,10 +140,10 @@ impl std::fmt::Display for StartError {
             StartError::Io(error) => write!(f, "{error}"),
             StartError::Tables(plan) => {
                 writeln!(f, "the database is not what the app needs:")?;
-                for step in &plan.steps {
+                for step in plan.steps.iter().filter(|step| step.needed) {
                     writeln!(f, "  missing: {}", step.summary)?;
                 }
-                for difference in plan.blocking() {
+                for difference in plan.in_the_way() {
                     writeln!(f, "  {difference}")?;
                 }
                 write!(

@@ -10,7 +10,7 @@ use spec::{App, ModelId, Rule, Settings};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
-use store::migrate::{Allow, Applied, Plan};
+use store::migrate::{Allow, Applied, Label, Plan, Terms};
 
 /// Loads each seed file once: what a module declares first, what refers to it afterwards. A model that was
 /// seeded and emptied stays empty; a database without any seeded record is a new one, and gets them all.
@@ -142,16 +142,25 @@ pub enum Agreed {
     None,
     /// Those of this plan, and no others.
     To(Plan),
+    /// To what only takes time. What loses data is asked for, whoever is asked.
     Always,
 }
 
 impl Agreed {
-    fn covers(&self, plan: &Plan) -> bool {
-        match self {
-            Agreed::None => false,
-            Agreed::To(shown) => shown == plan,
-            Agreed::Always => true,
-        }
+    /// How a plan beyond the safe ones may be run.
+    fn terms(&self, plan: &Plan) -> Option<Terms> {
+        let label = plan.label()?;
+        let agreed = match self {
+            Agreed::None => return None,
+            Agreed::Always if label == Label::Destructive => return None,
+            Agreed::Always => None,
+            Agreed::To(shown) if shown != plan => return None,
+            Agreed::To(shown) => Some(shown.clone()),
+        };
+        Some(Terms {
+            agreed,
+            ..Allow::up_to(label).into()
+        })
     }
 }
 
@@ -177,18 +186,17 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth, agreed: &Agre
         return Reloaded::Refused(lines.join("\n"));
     }
     let before = backend.engine.app();
-    if format!("{:?}{:?}", before.models, before.settings)
-        == format!("{:?}{:?}", app.models, app.settings)
-    {
+    let served = (&before.models, &before.settings, &before.data_steps);
+    let saved = (&app.models, &app.settings, &app.data_steps);
+    if format!("{served:?}") == format!("{saved:?}") {
         return Reloaded::Same;
     }
     let schema = schema(&app);
     let mut applied = backend.store.apply(&schema, Allow::SAFE).await;
     if let Ok(Applied::Refused(plan)) = &applied
-        && agreed.covers(plan)
-        && let Some(up_to) = plan.label()
+        && let Some(terms) = agreed.terms(plan)
     {
-        applied = backend.store.apply(&schema, Allow { up_to }).await;
+        applied = backend.store.apply(&schema, terms).await;
     }
     let applied = match applied {
         Ok(applied) => applied,
@@ -200,12 +208,12 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth, agreed: &Agre
             plan.steps.into_iter().map(|s| s.summary).collect(),
             plan.differences,
         ),
-        Applied::Refused(plan) if plan.blocking().next().is_none() => {
+        Applied::Refused(plan) if plan.in_the_way().next().is_none() => {
             return Reloaded::Beyond(plan);
         }
         Applied::Refused(plan) => {
             let mut why = String::from("the tables cannot be brought up to date:\n");
-            for difference in plan.blocking() {
+            for difference in plan.in_the_way() {
                 why.push_str(&format!("  {difference}\n"));
             }
             return Reloaded::Refused(why.trim_end().to_owned());

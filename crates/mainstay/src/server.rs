@@ -13,7 +13,7 @@ use spec::{App, Principal, Problem};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::migrate::{Allow, Applied, Plan};
+use store::migrate::{Allow, Applied, Extras, Plan};
 use store::{Bounds, Store};
 use tokio::net::TcpListener;
 
@@ -67,7 +67,7 @@ impl Server {
                 Applied::Refused(plan) => return Err(StartError::Tables(plan)),
             },
             None => {
-                let plan = backend.store.migration(&schema(&app)).await?;
+                let plan = backend.store.migration(&schema(&app), Extras::Keep).await?;
                 if !plan.is_settled() {
                     return Err(StartError::Tables(plan));
                 }

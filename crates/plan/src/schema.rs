@@ -2,7 +2,7 @@
 
 use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
 use spec::types::{ColumnType, FieldType};
-use spec::{App, Field, Index, KeyKind, Model, Value};
+use spec::{App, Domain, Field, Index, KeyKind, Model, Value};
 
 /// The column that keeps an open model's undeclared fields. No field can be called so.
 pub const EXTRA: &str = "_extra";
@@ -11,7 +11,10 @@ pub const EXTRA: &str = "_extra";
 pub fn schema(app: &App) -> Schema {
     let mut tables: Vec<Table> = app.models.iter().map(|m| table(app, m)).collect();
     tables.push(change_log());
-    Schema { tables }
+    Schema {
+        tables,
+        data_steps: app.data_steps.clone(),
+    }
 }
 
 pub fn table_name(model: &Model) -> TableName {
@@ -22,10 +25,8 @@ fn table(app: &App, model: &Model) -> Table {
     let mut columns: Vec<Column> = model.fields.iter().map(column).collect();
     if model.open {
         columns.push(Column {
-            name: EXTRA.to_owned(),
-            ty: ColumnType::Json,
-            nullable: false,
             backfill: Some(Value::Json("{}".into())),
+            ..Column::new(EXTRA, ColumnType::Json, false)
         });
     }
     let foreign_keys = model
@@ -45,34 +46,35 @@ fn table(app: &App, model: &Model) -> Table {
         assigned_key: model.key == KeyKind::Int,
         indexes: indexes(model),
         foreign_keys,
+        renamed_from: model.renamed_from.clone(),
     }
 }
 
 fn column(field: &Field) -> Column {
     Column {
-        name: field.name.clone(),
-        ty: field.ty.column(),
-        nullable: field.optional,
         backfill: backfill(field),
+        domain: Domain::of(&field.ty),
+        renamed_from: field.renamed_from.clone(),
+        ..Column::new(&field.name, field.ty.column(), field.optional)
     }
 }
 
-/// What rows that exist already get when a required field is added: its default, where that is a constant.
+/// What rows that exist already get when a required field is added: its backfill, or its default, where that is a
+/// constant.
 fn backfill(field: &Field) -> Option<Value> {
     if field.name == "version" {
         return Some(Value::Int(1));
     }
-    match &field.default.as_ref()?.kind {
-        spec::expr::ExprKind::Literal(value) if !value.is_null() => {
-            Some(match (value, &field.ty) {
-                (Value::Decimal(d), FieldType::Decimal { scale }) => {
-                    Value::Decimal(d.rescale(*scale)?)
-                }
-                _ => value.clone(),
-            })
-        }
+    let default = || match &field.default.as_ref()?.kind {
+        spec::expr::ExprKind::Literal(value) if !value.is_null() => Some(value),
         _ => None,
-    }
+    };
+    Some(
+        match (field.backfill.as_ref().or_else(default)?, &field.ty) {
+            (Value::Decimal(d), FieldType::Decimal { scale }) => Value::Decimal(d.rescale(*scale)?),
+            (value, _) => value.clone(),
+        },
+    )
 }
 
 fn indexes(model: &Model) -> Vec<TableIndex> {

@@ -11,6 +11,7 @@
 
 pub mod decimal;
 pub mod diagnostic;
+pub mod domain;
 pub mod expr;
 pub mod fit;
 pub mod input;
@@ -29,6 +30,7 @@ pub mod types;
 pub mod value;
 
 pub use decimal::Decimal;
+pub use domain::Domain;
 pub use expr::{Expr, Span};
 pub use model::{
     Access, App, Field, FieldId, Index, Inverse, KeyKind, Model, ModelId, Module, ModuleId,

@@ -1,9 +1,11 @@
 //! A checked app: what the loader makes of the folder, and every other room reads.
 
 use crate::expr::Expr;
+use crate::schema::DataStep;
 use crate::settings::Settings;
 use crate::statement::Key;
 use crate::types::{ColumnType, FieldType};
+use crate::value::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ pub struct App {
     pub settings: Settings,
     pub modules: Vec<Module>,
     pub models: Vec<Model>,
+    /// The app's own SQL for what declaring cannot do, in its order.
+    pub data_steps: Vec<DataStep>,
     by_name: HashMap<String, ModelId>,
 }
 
@@ -40,6 +44,8 @@ pub struct Model {
     pub module: ModuleId,
     pub module_name: String,
     pub name: String,
+    /// What it was called before, in the same module.
+    pub renamed_from: Option<String>,
     pub key: KeyKind,
     /// Keeps undeclared fields too, as JSON members of the record.
     pub open: bool,
@@ -122,6 +128,10 @@ pub struct Field {
     /// Not answered unless asked for (`version`).
     pub hidden: bool,
     pub default: Option<Arc<Expr>>,
+    /// What records get that are there when the field is added or becomes required.
+    pub backfill: Option<Value>,
+    /// What it was called before.
+    pub renamed_from: Option<String>,
     pub check: Option<Arc<Expr>>,
     pub read: Rule,
     pub write: Rule,
@@ -174,6 +184,7 @@ impl App {
             settings,
             modules,
             models,
+            data_steps: Vec::new(),
             by_name,
         }
     }

@@ -1,7 +1,9 @@
 //! The tables an app wants: made by `plan` from the models, brought about by `store`.
 
+use crate::domain::Domain;
 use crate::types::ColumnType;
 use crate::value::Value;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
@@ -28,6 +30,27 @@ pub const CHANGES: &str = "changes";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schema {
     pub tables: Vec<Table>,
+    /// In the order in which they are to run.
+    pub data_steps: Vec<DataStep>,
+}
+
+/// SQL that the app brings along for a change that declaring cannot do. It runs once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataStep {
+    /// The file's name without its ending: `2026-11-28-split-name`.
+    pub name: String,
+    pub sqlite: Option<Arc<str>>,
+    pub postgres: Option<Arc<str>>,
+}
+
+impl DataStep {
+    /// What it is on a store; nothing where it is for the other alone.
+    pub fn text(&self, dialect: Dialect) -> Option<&str> {
+        match dialect {
+            Dialect::Sqlite => self.sqlite.as_deref(),
+            Dialect::Postgres => self.postgres.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +100,8 @@ pub struct Table {
     pub assigned_key: bool,
     pub indexes: Vec<TableIndex>,
     pub foreign_keys: Vec<ForeignKey>,
+    /// What it was called before, in the same namespace.
+    pub renamed_from: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -84,8 +109,24 @@ pub struct Column {
     pub name: String,
     pub ty: ColumnType,
     pub nullable: bool,
-    /// What existing rows get when the column is added to a table that has some.
+    /// What existing rows get when the column is added to a table that has some, or becomes required.
     pub backfill: Option<Value>,
+    pub domain: Domain,
+    /// What it was called before.
+    pub renamed_from: Option<String>,
+}
+
+impl Column {
+    pub fn new(name: &str, ty: ColumnType, nullable: bool) -> Column {
+        Column {
+            name: name.to_owned(),
+            ty,
+            nullable,
+            backfill: None,
+            domain: Domain::Any,
+            renamed_from: None,
+        }
+    }
 }
 
 /// An index; its last column is `id` unless it is unique. Ascending, nulls lowest.
@@ -107,12 +148,7 @@ pub struct ForeignKey {
 /// The table of the change log, the same on both stores. `store` adds what ordering needs there:
 /// `seq` (both; the primary key, assigned) and, on PostgreSQL, `xid xid8 default pg_current_xact_id()`.
 pub fn change_log() -> Table {
-    let column = |name: &str, ty, nullable| Column {
-        name: name.to_owned(),
-        ty,
-        nullable,
-        backfill: None,
-    };
+    let column = Column::new;
     Table {
         name: TableName::own(CHANGES),
         columns: vec![
@@ -136,5 +172,6 @@ pub fn change_log() -> Table {
         assigned_key: true,
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        renamed_from: None,
     }
 }

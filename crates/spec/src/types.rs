@@ -87,6 +87,34 @@ pub enum ColumnType {
     Json,
 }
 
+impl ItemType {
+    /// The word used for it in `module.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ItemType::String => "string",
+            ItemType::Int => "int",
+            ItemType::Float => "float",
+            ItemType::Bool => "bool",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<ItemType> {
+        [
+            ItemType::String,
+            ItemType::Int,
+            ItemType::Float,
+            ItemType::Bool,
+        ]
+        .into_iter()
+        .find(|item| item.name() == name)
+    }
+
+    /// Whether every item of the other type is one of this.
+    pub fn takes(self, other: ItemType) -> bool {
+        self == other || (self == ItemType::Float && other == ItemType::Int)
+    }
+}
+
 impl FieldType {
     pub fn column(&self) -> ColumnType {
         match self {

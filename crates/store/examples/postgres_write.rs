@@ -37,12 +37,7 @@ fn schema() -> Schema {
         name: TableName::new("catalog", "products"),
         columns: COLUMNS
             .iter()
-            .map(|(name, ty)| Column {
-                name: (*name).to_owned(),
-                ty: *ty,
-                nullable: false,
-                backfill: None,
-            })
+            .map(|(name, ty)| Column::new(name, *ty, false))
             .collect(),
         key: vec!["id".to_owned()],
         assigned_key: false,
@@ -52,9 +47,11 @@ fn schema() -> Schema {
             unique: false,
         }],
         foreign_keys: vec![],
+        renamed_from: None,
     };
     Schema {
         tables: vec![products, change_log()],
+        data_steps: vec![],
     }
 }
 

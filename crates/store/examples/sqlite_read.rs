@@ -51,12 +51,7 @@ fn soon() -> Instant {
 }
 
 fn schema() -> Schema {
-    let column = |name: &str, ty| Column {
-        name: name.to_owned(),
-        ty,
-        nullable: false,
-        backfill: None,
-    };
+    let column = |name: &str, ty| Column::new(name, ty, false);
     let table = |name: &str, columns: Vec<Column>, index: &[&str]| Table {
         name: TableName::new("shop", name),
         columns,
@@ -68,6 +63,7 @@ fn schema() -> Schema {
             unique: false,
         }],
         foreign_keys: vec![],
+        renamed_from: None,
     };
     let products = vec![
         column("id", ColumnType::Uuid),
@@ -91,6 +87,7 @@ fn schema() -> Schema {
             table("reviews", reviews, &["product", "id"]),
             change_log(),
         ],
+        data_steps: vec![],
     }
 }
 

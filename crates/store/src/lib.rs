@@ -15,7 +15,7 @@ pub use error::{Result, StoreError};
 pub use transaction::{End, Tx};
 
 use changes::{ChangeBatch, Mark, Offset};
-use migrate::{Allow, Applied, Migration, Plan};
+use migrate::{Applied, Extras, Migration, Plan, Terms};
 use spec::Dialect;
 use spec::schema::Schema;
 use spec::statement::{Rows, Statement, Step, Written};
@@ -187,18 +187,20 @@ impl Store {
     }
 
     /// What lies between the database and the schema. Changes nothing.
-    pub async fn migration(&self, wanted: &Schema) -> Result<Plan> {
+    pub async fn migration(&self, wanted: &Schema, extras: Extras) -> Result<Plan> {
         match self {
-            Store::Sqlite(store) => store.migration(wanted).await,
-            Store::Postgres(store) => store.migration(wanted).await,
+            Store::Sqlite(store) => store.migration(wanted, extras).await,
+            Store::Postgres(store) => store.migration(wanted, extras).await,
         }
     }
 
-    /// Compares again under a lock and runs the plan, if all of it is allowed; all or nothing.
-    pub async fn apply(&self, wanted: &Schema, allow: Allow) -> Result<Applied> {
+    /// Compares again under a lock and runs the plan, if all of it is allowed. On SQLite all or nothing; on
+    /// PostgreSQL what runs outside of a transaction divides it, and what is done before a failure stays.
+    pub async fn apply(&self, wanted: &Schema, terms: impl Into<Terms>) -> Result<Applied> {
+        let terms = terms.into();
         match self {
-            Store::Sqlite(store) => store.apply(wanted, allow).await,
-            Store::Postgres(store) => store.apply(wanted, allow).await,
+            Store::Sqlite(store) => store.apply(wanted, terms).await,
+            Store::Postgres(store) => store.apply(wanted, terms).await,
         }
     }
 

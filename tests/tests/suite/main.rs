@@ -14,6 +14,7 @@ mod http;
 mod joins;
 mod leaks;
 mod limits;
+mod migrations;
 mod names;
 mod narrowed;
 mod nothing;

@@ -2,6 +2,7 @@
 
 use mainstay_tests::*;
 use serde_json::json;
+use store::migrate::{Allow, Applied, Extras};
 
 const BEFORE: &str = r#"
 ## modules/m/module.toml
@@ -51,7 +52,12 @@ each_store!(what_is_stored_is_not_held_to_it, BEFORE, async |before| {
     let body = json!({"name": "a long name", "kind": "old", "size": 50});
     let made = before.create(&who, M, body.clone()).await.ok();
     let id = id(&made);
-    let fx = before.later(AFTER).await;
+    // A value that is declared no more is in the way of a migration, and not of a server.
+    let declared = AFTER.replace("\"b\"]", "\"b\", \"old\"]");
+    let wide = before.later(&declared).await;
+    let (fx, applied) = wide.migrate(AFTER, Allow::SLOW).await;
+    assert!(matches!(applied, Ok(Applied::Refused(_))), "{applied:?}");
+    assert!(fx.plan(Extras::Keep).await.is_settled());
     let read = fx.one(&who, M, &id).await.ok();
     for field in ["name", "kind", "size"] {
         assert_eq!(read[field], made[field], "{field}");

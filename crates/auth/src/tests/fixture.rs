@@ -67,12 +67,7 @@ async fn administer(url: &str) -> tokio_postgres::Client {
 
 /// What of `auth.users` a statement of this room asks for.
 fn users() -> Table {
-    let column = |name: &str, ty| Column {
-        name: name.to_owned(),
-        ty,
-        nullable: false,
-        backfill: None,
-    };
+    let column = |name: &str, ty| Column::new(name, ty, false);
     Table {
         name: TableName::new("auth", "users"),
         columns: vec![
@@ -83,16 +78,23 @@ fn users() -> Table {
         assigned_key: false,
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        renamed_from: None,
     }
 }
 
 impl Fixture {
     async fn on(store: Store, folder: Option<tempfile::TempDir>) -> Fixture {
-        let mut wanted = Schema { tables: tables() };
+        let mut wanted = Schema {
+            tables: tables(),
+            ..Schema::default()
+        };
         wanted.tables.push(users());
         let applied = store.apply(&wanted, Allow::SAFE).await.unwrap();
         assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
-        let plan = store.migration(&wanted).await.unwrap();
+        let plan = store
+            .migration(&wanted, store::migrate::Extras::Keep)
+            .await
+            .unwrap();
         assert!(plan.is_settled(), "{plan:?}");
         let store = Arc::new(store);
         let door = Arc::new(FakeDoor::new(Arc::clone(&store)));

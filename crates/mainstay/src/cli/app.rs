@@ -13,6 +13,7 @@ use spec::load::{self, Loaded, Seed};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
+use store::migrate::Extras;
 
 /// Loads an app and tells every mistake; a failure when there are some.
 pub fn loaded(folder: &Path) -> Result<(Arc<App>, Vec<Seed>), Failure> {
@@ -154,7 +155,7 @@ pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Resul
     if ready {
         let plan = backend
             .store
-            .migration(&crate::backend::schema(&app))
+            .migration(&crate::backend::schema(&app), Extras::Keep)
             .await?;
         if !plan.is_settled() {
             return Err(next::tables(&plan, folder, given.as_deref()));

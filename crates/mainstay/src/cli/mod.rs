@@ -5,6 +5,7 @@ mod accounts;
 mod app;
 mod data;
 mod explain;
+mod migrate;
 mod next;
 mod print;
 mod serve;
@@ -14,6 +15,7 @@ mod typed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use store::migrate::Allow;
 
 pub use app::Opened;
 pub use print::Failure;
@@ -95,7 +97,7 @@ enum Command {
         /// Address to listen on
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
-        /// Bring the tables up to date first, as far as that is safe
+        /// Do first what the app needs of its tables, as far as that is safe
         #[arg(long)]
         migrate: bool,
     },
@@ -213,24 +215,46 @@ enum Migrate {
         path: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseFlag,
+        #[arg(long, value_enum, default_value_t = PlanFormat::Human)]
+        format: PlanFormat,
         /// Show the SQL too
         #[arg(long)]
         sql: bool,
         /// Exit with 4 where there is something to do
         #[arg(long)]
         check: bool,
+        /// Show also what `apply --allow-destructive` would drop
+        #[arg(long)]
+        allow_destructive: bool,
     },
-    /// Do it, in one transaction
-    #[command(after_help = "Example:\n  mainstay migrate apply shop")]
+    /// Do it; one process at a time
+    #[command(after_help = "Example:\n  mainstay migrate apply shop --allow-slow")]
     Apply {
         /// The app's folder
         #[arg(value_name = "APP")]
         path: Option<PathBuf>,
         #[command(flatten)]
         database: DatabaseFlag,
-        /// Run steps that hold up writes while they rebuild a table, too
+        /// Run steps that take as long as a table is large, too
         #[arg(long)]
         allow_slow: bool,
+        /// Run steps that lose data, too, and drop what no model has any more; slow ones with them
+        #[arg(long)]
+        allow_destructive: bool,
+    },
+    /// Show what was done to the database, when, and how long it took
+    #[command(after_help = "Example:\n  mainstay migrate history shop --sql")]
+    History {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+        /// Show the SQL that ran, too
+        #[arg(long)]
+        sql: bool,
     },
 }
 
@@ -278,6 +302,13 @@ enum Admin {
 enum Format {
     Human,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanFormat {
+    Human,
+    Json,
+    Sql,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -355,14 +386,41 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
             Migrate::Plan {
                 path,
                 database,
+                format,
                 sql,
                 check,
-            } => data::plan(&app.or(&path), database.database, sql, check).await,
+                allow_destructive,
+            } => {
+                let how = migrate::Show {
+                    format,
+                    sql,
+                    check,
+                    drop: allow_destructive,
+                };
+                migrate::plan(&app.or(&path), database.database, how).await
+            }
             Migrate::Apply {
                 path,
                 database,
                 allow_slow,
-            } => data::apply(&app.or(&path), database.database, allow_slow).await,
+                allow_destructive,
+            } => {
+                let allow = match (allow_destructive, allow_slow) {
+                    (true, _) => Allow::EVERYTHING,
+                    (false, true) => Allow::SLOW,
+                    (false, false) => Allow::SAFE,
+                };
+                migrate::apply(&app.or(&path), database.database, allow).await
+            }
+            Migrate::History {
+                path,
+                database,
+                format,
+                sql,
+            } => {
+                let json = format == Format::Json;
+                migrate::history(&app.or(&path), database.database, json, sql).await
+            }
         },
         Command::Import {
             model,

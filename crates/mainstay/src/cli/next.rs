@@ -48,16 +48,14 @@ pub fn failure(error: StartError, folder: &Path, database: Option<&str>) -> Fail
 /// The database is not what the app needs. `database` is what `--database` said.
 pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
     let mut out = String::from("the database is not what the app needs:\n");
-    for step in &plan.steps {
+    for step in plan.steps.iter().filter(|step| step.needed) {
         out.push_str(&format!("  missing: {}\n", step.summary));
     }
-    for difference in plan.blocking() {
+    for difference in plan.in_the_way() {
         out.push_str(&format!("  {difference}\n"));
     }
-    if plan.blocking().next().is_some() {
-        out.push_str(
-            "next: mend what no command does yet by hand, or change the models back to what is there",
-        );
+    if plan.in_the_way().next().is_some() {
+        out.push_str("next: mend what is in the way, or change the models back to what is there");
         return Failure::with_code(TABLES, out);
     }
     out.push_str(&format!(
@@ -65,11 +63,18 @@ pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
         app(folder),
         on(database)
     ));
-    if plan.label() > Some(Label::Safe) {
-        out.push_str(" --allow-slow");
-    }
+    out.push_str(flag(plan.label()));
     out.push_str("   (`migrate plan` shows it first)");
     Failure::with_code(TABLES, out)
+}
+
+/// What `migrate apply` is to be told for such steps.
+pub fn flag(label: Option<Label>) -> &'static str {
+    match label {
+        None | Some(Label::Safe) => "",
+        Some(Label::Slow) => " --allow-slow",
+        Some(Label::Destructive) => " --allow-destructive",
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use gateway::{AccessLog, Format};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
-use store::migrate::{Allow, Plan};
+use store::migrate::{Allow, Plan, PlanStep};
 
 /// `MAINSTAY_LOG`: json, pretty or off; pretty on a terminal otherwise.
 fn log() -> Result<AccessLog, Failure> {
@@ -104,14 +104,20 @@ pub async fn serve(
         database: config.database.clone(),
         listen: config.settings.server.listen.clone(),
         secret,
-        migrate: migrate.then_some(Allow::SAFE),
+        migrate: migrate.then_some(Allow::NEEDED),
         localhost: false,
         log: log()?,
     })
     .await
     .map_err(|error| next::failure(error, &folder, given.as_deref()))?;
-    for difference in &server.migrated.differences {
-        print::warning(&difference.to_string());
+    for step in &server.migrated.steps {
+        match migrate {
+            true => anstream::eprintln!("{}", print::dim(format!("  {}", step.summary))),
+            false => print::warning(&not_done(step)),
+        }
+    }
+    for difference in left(&server.migrated) {
+        print::warning(&difference);
     }
     anstream::eprintln!("{} on {}", print::bold("mainstay"), url(server.address));
     let cut_off = server.run(asked_to_stop()).await.map_err(Failure::new)?;
@@ -121,6 +127,21 @@ pub async fn serve(
         ));
     }
     Ok(())
+}
+
+/// What an app runs without and should not for long.
+fn not_done(step: &PlanStep) -> String {
+    format!(
+        "{}: not done; `mainstay migrate apply{}` does it",
+        step.summary,
+        next::flag(Some(step.label))
+    )
+}
+
+/// What of the tables and records is to note.
+fn left(plan: &Plan) -> Vec<String> {
+    let all = plan.differences.iter().chain(&plan.obstacles);
+    all.map(ToString::to_string).collect()
 }
 
 pub async fn dev(
@@ -150,8 +171,8 @@ pub async fn dev(
     for step in &server.migrated.steps {
         anstream::eprintln!("{}", print::dim(format!("  {}", step.summary)));
     }
-    for difference in &server.migrated.differences {
-        print::warning(&difference.to_string());
+    for difference in left(&server.migrated) {
+        print::warning(&difference);
     }
     let seeded = dev::seed(&server.backend, &server.auth, &app, &seeds, &folder)
         .await
@@ -176,12 +197,7 @@ pub async fn dev(
         apply,
         backend: server.backend.clone(),
         auth: Arc::clone(&server.auth),
-        left: server
-            .migrated
-            .differences
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
+        left: left(&server.migrated),
         behind: false,
         keyboard: Keyboard::default(),
     };
@@ -343,10 +359,11 @@ impl Watch {
         }
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             anstream::eprintln!(
-                "  next: `mainstay migrate apply --allow-slow{0}{1}` and save again, or start \
+                "  next: `mainstay migrate apply{2}{0}{1}` and save again, or start \
                  `mainstay dev --apply{0}{1}`, which does not ask",
                 next::app(&self.folder),
-                next::on(self.database.as_deref())
+                next::on(self.database.as_deref()),
+                next::flag(plan.label())
             );
             return Answer::No;
         }

@@ -86,6 +86,14 @@ pub const CODES: &[Code] = &[
         "A default that the field itself would refuse.",
     ),
     code(
+        "bad-backfill",
+        "A backfill that is no constant: it is one value for all records that are there.",
+    ),
+    code(
+        "bad-rename",
+        "A `renamed_from` that names what is there, or what another is renamed from.",
+    ),
+    code(
         "undisclosed-unique",
         "`unique` would tell writers about values that the read rule hides.",
     ),
@@ -127,6 +135,11 @@ pub const CODES: &[Code] = &[
     code(
         "bad-seed",
         "A line of a seed that is no JSON object, or no record of its model.",
+    ),
+    // Data steps
+    code(
+        "bad-data-step",
+        "A file under `migrations/` that is empty, called otherwise than a data step, or there twice.",
     ),
     // Rules that are probably not meant
     code(

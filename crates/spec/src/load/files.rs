@@ -4,6 +4,7 @@ use super::names::AUTH;
 use super::report::{At, Report};
 use crate::diagnostic::{FileId, Source, Sources};
 use crate::nearest::nearest;
+use crate::schema::Dialect;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -20,14 +21,25 @@ const MODULE_FILE: &str = "module.toml";
 const MODULES: &str = "modules";
 const SEED: &str = "seed";
 const FUNCTIONS: &str = "functions";
+const MIGRATIONS: &str = "migrations";
 
 /// What a file is, by its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Role {
     App,
     Module(String),
-    Seed { module: String, model: String },
-    Function { module: String },
+    Seed {
+        module: String,
+        model: String,
+    },
+    Function {
+        module: String,
+    },
+    /// A data step by its name, for one store or for both.
+    DataStep {
+        name: String,
+        dialect: Option<Dialect>,
+    },
 }
 
 /// None for what is no part of an app: a README, tests, a dashboard of the app's own.
@@ -48,6 +60,20 @@ pub(super) fn role(path: &Path) -> Option<Role> {
         [MODULES, module, FUNCTIONS, file] if file.ends_with(".ts") => Some(Role::Function {
             module: (*module).to_owned(),
         }),
+        [MIGRATIONS, file] => {
+            let name = file.strip_suffix(".sql")?;
+            let (name, dialect) = [Dialect::Sqlite, Dialect::Postgres]
+                .into_iter()
+                .find_map(|dialect| {
+                    let name = name.strip_suffix(dialect.name())?.strip_suffix('.')?;
+                    Some((name, Some(dialect)))
+                })
+                .unwrap_or((name, None));
+            Some(Role::DataStep {
+                name: name.to_owned(),
+                dialect,
+            })
+        }
         _ => None,
     }
 }
@@ -74,6 +100,16 @@ pub(super) fn find(folder: &Path) -> Found {
     let modules = found.list(folder, Path::new(MODULES));
     if modules.is_empty() {
         found.stray(folder, Path::new(""), &[MODULES]);
+    }
+    for path in found.list(folder, Path::new(MIGRATIONS)) {
+        match role(&path) {
+            Some(_) => found.read(folder, &path),
+            None => {
+                let mended = "a data step is SQL in a file called `2026-11-28-what-it-does.sql`, or `.sqlite.sql` or \
+                              `.postgres.sql` for one store";
+                found.strays.push((path, mended.to_owned()));
+            }
+        }
     }
     for place in ["", MODULES] {
         found.misplaced_module(folder, Path::new(place));

@@ -488,11 +488,16 @@ pub(super) static MODEL: Table = Table {
             "",
             "Indexes beside those that relations and `unique` fields have anyway.",
         ),
+        key(
+            "renamed_from",
+            Kind::Text,
+            "",
+            "What the model was called before: a migration renames its table, records and all.",
+        ),
     ],
     designed: &[
         designed("tenant", "tenants"),
         designed("search", "full-text search"),
-        designed("renamed_from", "renaming"),
         designed("cache", "caching"),
         designed("database", "a database per module"),
     ],
@@ -673,6 +678,18 @@ pub(super) static FIELD: Table = Table {
             "The value of a field that a new record does not give.",
         ),
         key(
+            "backfill",
+            Kind::Expression,
+            "the default, where that is a constant",
+            "A constant for the records that are there already when the field is added or becomes required.",
+        ),
+        key(
+            "renamed_from",
+            Kind::Text,
+            "",
+            "What the field was called before: a migration renames its column, values and all.",
+        ),
+        key(
             "check",
             Kind::Expression,
             "",
@@ -692,10 +709,8 @@ pub(super) static FIELD: Table = Table {
         ),
     ],
     designed: &[
-        designed("renamed_from", "renaming"),
         designed("search", "full-text search"),
         designed("dimensions", "vectors"),
-        designed("backfill", "backfilling"),
     ],
     foreign: foreign::FIELD,
 };

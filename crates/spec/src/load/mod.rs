@@ -9,6 +9,7 @@
 
 mod cautions;
 pub mod codes;
+mod data_steps;
 mod declare;
 mod files;
 mod foreign;
@@ -17,6 +18,7 @@ mod keys;
 mod literal;
 mod names;
 pub mod reference;
+mod renames;
 mod report;
 mod resolve;
 mod rules;
@@ -102,11 +104,13 @@ fn check(found: Found) -> Loaded {
                     modules.push(module);
                 }
             }
-            Role::Seed { .. } | Role::Function { .. } => {}
+            Role::Seed { .. } | Role::Function { .. } | Role::DataStep { .. } => {}
         }
     }
+    renames::check(&modules, &mut report);
     let resolved = resolve::resolve(&modules, &mut report);
     let mut app = App::new(settings, resolved.modules, resolved.models);
+    app.data_steps = data_steps::read(&parts.data_steps, &sources, &mut report);
     rules::add(&mut app, &modules, &resolved.broken, &sources, &mut report);
     for (model, (_, _, decl)) in app.models.iter_mut().zip(resolve::in_order(&modules)) {
         indexes::add(model, decl, &resolved.broken, &mut report);
@@ -128,6 +132,7 @@ struct Parts {
     /// `mainstay.toml` and the modules', in this order.
     texts: Vec<(At, Role)>,
     seeds: Vec<SeedFile>,
+    data_steps: Vec<(At, Role)>,
 }
 
 struct SeedFile {
@@ -148,6 +153,7 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
     let mut sources = Sources::default();
     let mut texts = Vec::new();
     let mut seeds = Vec::new();
+    let mut data_steps = Vec::new();
     // By path, but the app's own file first: people read a report from its top.
     given.sort_by(|a, b| {
         (files::role(&a.0) != Some(Role::App), &a.0)
@@ -177,13 +183,17 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
             continue;
         };
         match &role {
-            Role::App | Role::Module(_) => {
+            Role::App | Role::Module(_) | Role::DataStep { .. } => {
                 if text.len() > files::MAX_FILE {
                     let why = format!("the file has more than {} bytes", files::MAX_FILE);
                     files::add_unreadable(&mut sources, path, &why, report);
                     continue;
                 }
-                texts.push((At::top(files::add(&mut sources, path, text)), role));
+                let at = At::top(files::add(&mut sources, path, text));
+                match role {
+                    Role::DataStep { .. } => data_steps.push((at, role)),
+                    _ => texts.push((at, role)),
+                }
             }
             Role::Seed { .. } => {
                 let cut = text.len() > files::MAX_SEED;
@@ -206,7 +216,13 @@ fn gather(found: Found, report: &mut Report) -> (Sources, Parts) {
     }
     let auth = files::add(&mut sources, PathBuf::from(AUTH_PATH), AUTH_TOML.to_owned());
     let auth = At::top(auth);
-    (sources, Parts { auth, texts, seeds })
+    let parts = Parts {
+        auth,
+        texts,
+        seeds,
+        data_steps,
+    };
+    (sources, parts)
 }
 
 fn built_in_auth(sources: &Sources, parts: &Parts, report: &mut Report) -> ModuleDecl {

@@ -165,6 +165,11 @@ pub(super) fn check_user_field(name: &Located<String>, report: &mut Report) {
     }
 }
 
+/// What somebody says a model or field was called before.
+pub(super) fn check_old(name: &Located<String>, what: &str, report: &mut Report) -> bool {
+    check_form(&name.value, name.at, what, report)
+}
+
 pub(super) fn check_inverse(name: &Located<String>, report: &mut Report) {
     if check_form(&name.value, name.at, "relation's other side", report)
         && let Some(why) = reserved_in_expressions(&name.value)

@@ -57,6 +57,7 @@ fn extend_model(known: &mut ModelDecl, app: ModelDecl, report: &mut Report) {
         ("id", app.id.map(|id| id.at)),
         ("open", app.open.map(|open| open.at)),
         ("changes", app.changes.map(|changes| changes.at)),
+        ("renamed_from", app.renamed_from.map(|old| old.at)),
     ] {
         if let Some(at) = at {
             report
@@ -205,6 +206,7 @@ impl Resolver<'_> {
             module: ModuleId(module_id as u16),
             module_name: module.name.clone(),
             name: decl.name.value.clone(),
+            renamed_from: decl.renamed_from.as_ref().map(|old| old.value.clone()),
             key,
             open: decl.open.as_ref().is_some_and(|open| open.value),
             changes: decl.changes.as_ref().is_none_or(|changes| changes.value),
@@ -504,6 +506,8 @@ fn system(name: &str, ty: FieldType, hidden: bool) -> Field {
         system: true,
         hidden,
         default: None,
+        backfill: None,
+        renamed_from: None,
         check: None,
         read: Rule::Allow,
         write: Rule::Allow,
@@ -523,6 +527,8 @@ fn declared(decl: &FieldDecl, ty: FieldType) -> Field {
         system: false,
         hidden: false,
         default: None,
+        backfill: None,
+        renamed_from: decl.renamed_from.as_ref().map(|old| old.value.clone()),
         check: None,
         read: Rule::Allow,
         write: Rule::Allow,

@@ -38,6 +38,7 @@ pub(super) fn add(
         for rules in rules.fields {
             let field = &mut model.fields[usize::from(rules.field.0)];
             field.default = rules.default;
+            field.backfill = rules.backfill;
             field.check = rules.check;
             field.read = rules.read;
             field.write = rules.write;
@@ -53,6 +54,7 @@ struct ModelRules {
 struct FieldRules {
     field: FieldId,
     default: Option<Arc<Expr>>,
+    backfill: Option<Value>,
     check: Option<Arc<Expr>>,
     read: Rule,
     write: Rule,
@@ -106,15 +108,39 @@ impl Compiler<'_> {
             self.check_default(field, &expr, text.at);
             Some(expr)
         });
+        let backfill = decl
+            .backfill
+            .as_ref()
+            .and_then(|text| self.backfill(model, field, text));
         FieldRules {
             field: field.id,
             default,
+            backfill,
             check: decl
                 .check
                 .as_ref()
                 .and_then(|text| self.expression(model, Purpose::Check, text)),
             read: self.rule(model, Purpose::FieldRead, decl.read.as_ref(), Rule::Allow),
             write: self.rule(model, Purpose::FieldWrite, decl.write.as_ref(), Rule::Allow),
+        }
+    }
+
+    /// What records get that are there already: one value for them all, which the field would take.
+    fn backfill(&mut self, model: ModelId, field: &Field, text: &Located<String>) -> Option<Value> {
+        let expr = self.expression(model, Purpose::Default(field.id), text)?;
+        self.check_default(field, &expr, text.at);
+        match &expr.kind {
+            ExprKind::Literal(Value::Null) => None,
+            ExprKind::Literal(value) => Some(value.clone()),
+            _ => {
+                self.report
+                    .error(text.at, "bad-backfill", "a backfill is a constant")
+                    .help(
+                        "write a value, such as `backfill = \"0\"`; what differs from record to record is for a data \
+                         step, `migrations/2026-11-28-….sql`",
+                    );
+                None
+            }
         }
     }
 

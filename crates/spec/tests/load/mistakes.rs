@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 const TABLES: &[&str] = &[
     "fields",
     "keys",
+    "migrations",
     "names",
     "relations",
     "rules",

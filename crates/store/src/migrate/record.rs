@@ -1,6 +1,6 @@
 //! What the bookkeeping keeps, as text that is the same on both stores.
 
-use super::Plan;
+use super::PlanStep;
 use spec::ColumnType;
 use spec::json::write_string;
 use spec::schema::Schema;
@@ -42,9 +42,9 @@ pub fn parse_type(name: &str) -> Option<ColumnType> {
 }
 
 /// `[{"label":"safe","summary":"…","sql":["…"]},…]`.
-pub fn plan_json(plan: &Plan) -> String {
+pub fn plan_json(steps: &[PlanStep]) -> String {
     let mut out = vec![b'['];
-    list(&mut out, &plan.steps, |out, step| {
+    list(&mut out, steps, |out, step| {
         out.extend_from_slice(b"{\"label\":");
         write_string(out, step.label.name());
         out.extend_from_slice(b",\"summary\":");

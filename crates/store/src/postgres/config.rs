@@ -26,6 +26,9 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// How long to wait for a connection while the server is away, where the deadline is further off.
     pub patience: Duration,
+    /// From so many bytes on, a table is migrated by the online path. Reading 8 MiB takes some 50 ms, which is what a
+    /// write can be asked to wait.
+    pub online_from: u64,
 }
 
 impl Default for Options {
@@ -42,6 +45,7 @@ impl Default for Options {
             statement_timeout: Duration::from_millis(250),
             lock_timeout: Duration::from_millis(50),
             patience: Duration::from_secs(2),
+            online_from: 8 << 20,
         }
     }
 }

@@ -49,6 +49,7 @@ pub struct Postgres {
     configs: config::Configs,
     readers_per_thread: usize,
     patience: Duration,
+    online_from: u64,
 }
 
 /// How busy the connections are.
@@ -107,6 +108,7 @@ impl Postgres {
             configs,
             readers_per_thread: options.readers_per_thread,
             patience: options.patience,
+            online_from: options.online_from,
         })
     }
 

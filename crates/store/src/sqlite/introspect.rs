@@ -1,10 +1,12 @@
 //! Which tables there are.
 
 use crate::migrate::record::parse_type;
-use crate::migrate::{BOOKKEEPING, FoundColumn, FoundIndex, FoundTable, Introspected};
+use crate::migrate::{
+    BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundTable, Introspected, Size,
+};
 use rusqlite::Connection;
-use spec::ColumnType;
 use spec::schema::{ForeignKey, OWN, TableName};
+use spec::{ColumnType, Domain};
 use std::collections::{BTreeSet, HashMap};
 
 /// What [`TableName::flat`] made; `None` for a table that is not ours.
@@ -18,7 +20,8 @@ pub fn table_name(flat: &str) -> Option<TableName> {
 }
 
 pub fn introspect(conn: &Connection) -> rusqlite::Result<Introspected> {
-    let recorded = recorded(conn)?;
+    let format = format(conn)?;
+    let recorded = recorded(conn, format)?;
     let mut tables = Vec::new();
     for flat in strings(
         conn,
@@ -40,33 +43,54 @@ pub fn introspect(conn: &Connection) -> rusqlite::Result<Introspected> {
     Ok(Introspected {
         namespaces: namespaces.into_iter().map(str::to_owned).collect(),
         tables,
+        data_steps: data_steps(conn, format)?,
     })
 }
 
-type Recorded = HashMap<(String, String), ColumnType>;
+type Recorded = HashMap<(String, String), (Option<ColumnType>, Option<Domain>)>;
 
-/// The types that columns were made as. Empty before the first migration.
-fn recorded(conn: &Connection) -> rusqlite::Result<Recorded> {
-    if !has_bookkeeping(conn)? {
-        return Ok(Recorded::new());
+/// What columns were made as. Empty before the first migration.
+fn recorded(conn: &Connection, format: i64) -> rusqlite::Result<Recorded> {
+    let mut known = Recorded::new();
+    if format == 0 {
+        return Ok(known);
     }
-    let mut statement =
-        conn.prepare("SELECT table_name, column_name, type FROM _mainstay_schema")?;
+    let domain = if format == 1 { "NULL" } else { "domain" };
+    let mut statement = conn.prepare(&format!(
+        "SELECT table_name, column_name, type, {domain} FROM _mainstay_schema"
+    ))?;
     let mut rows = statement.query([])?;
-    let mut types = Recorded::new();
     while let Some(row) = rows.next()? {
-        if let Some(ty) = parse_type(&row.get::<_, String>(2)?) {
-            types.insert((row.get(0)?, row.get(1)?), ty);
-        }
+        let domain: Option<String> = row.get(3)?;
+        let what = (
+            parse_type(&row.get::<_, String>(2)?),
+            domain.as_deref().and_then(Domain::parse),
+        );
+        known.insert((row.get(0)?, row.get(1)?), what);
     }
-    Ok(types)
+    Ok(known)
 }
 
-pub fn has_bookkeeping(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.prepare(
-        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_mainstay_migrations'",
-    )?
-    .exists([])
+fn data_steps(conn: &Connection, format: i64) -> rusqlite::Result<Vec<(String, String)>> {
+    if format < 2 {
+        return Ok(Vec::new());
+    }
+    let mut statement =
+        conn.prepare("SELECT name, text FROM _mainstay_data_steps ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// How the bookkeeping is kept, [`crate::migrate::FORMAT`] or an older one; 0 where there is none.
+pub fn format(conn: &Connection) -> rusqlite::Result<i64> {
+    let has = |name: &str| {
+        conn.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?
+            .exists([name])
+    };
+    if has("_mainstay_format")? {
+        return conn.query_row("SELECT version FROM _mainstay_format", [], |row| row.get(0));
+    }
+    Ok(i64::from(has("_mainstay_migrations")?))
 }
 
 fn table(
@@ -78,7 +102,7 @@ fn table(
     let mut columns = Vec::new();
     let mut key: Vec<(i64, String)> = Vec::new();
     let mut statement =
-        conn.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo(?1)")?;
+        conn.prepare("SELECT name, type, \"notnull\", pk, dflt_value FROM pragma_table_xinfo(?1)")?;
     let mut rows = statement.query([flat])?;
     while let Some(row) = rows.next()? {
         let column: String = row.get(0)?;
@@ -86,11 +110,18 @@ fn table(
         if place > 0 {
             key.push((place, column.clone()));
         }
+        let (recorded, domain) = recorded
+            .get(&(flat.to_owned(), column.clone()))
+            .cloned()
+            .unwrap_or_default();
         columns.push(FoundColumn {
-            recorded: recorded.get(&(flat.to_owned(), column.clone())).copied(),
+            recorded,
+            domain,
             name: column,
             physical: row.get(1)?,
             nullable: row.get::<_, i64>(2)? == 0 && place == 0,
+            default: row.get::<_, Option<String>>(4)?.is_some(),
+            checked: false,
         });
     }
     key.sort();
@@ -100,9 +131,18 @@ fn table(
         key: key.into_iter().map(|(_, column)| column).collect(),
         indexes: indexes(conn, flat, &name)?,
         foreign_keys: foreign_keys(conn, flat)?,
-        empty: !conn
+        size: match conn
             .prepare(&format!("SELECT 1 FROM {quoted} LIMIT 1"))?
-            .exists([])?,
+            .exists([])?
+        {
+            true => Size::Small,
+            false => Size::Empty,
+        },
+        triggers: strings(
+            conn,
+            "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 ORDER BY name",
+            Some(flat),
+        )?,
         name,
     })
 }
@@ -110,7 +150,10 @@ fn table(
 /// Those made by `CREATE INDEX`; the key's own is none of them.
 fn indexes(conn: &Connection, flat: &str, table: &TableName) -> rusqlite::Result<Vec<FoundIndex>> {
     let mut statement = conn.prepare(
-        "SELECT name, \"unique\" FROM pragma_index_list(?1) WHERE origin = 'c' ORDER BY name",
+        "SELECT l.name, l.\"unique\", s.sql,
+           l.partial OR EXISTS (SELECT 1 FROM pragma_index_xinfo(l.name) WHERE key AND (cid = -2 OR \"desc\"))
+         FROM pragma_index_list(?1) l JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name
+         WHERE l.origin = 'c' ORDER BY l.name",
     )?;
     let mut rows = statement.query([flat])?;
     let mut indexes = Vec::new();
@@ -122,29 +165,40 @@ fn indexes(conn: &Connection, flat: &str, table: &TableName) -> rusqlite::Result
             "SELECT coalesce(name, '(expression)') FROM pragma_index_info(?1) ORDER BY seqno",
             Some(&full),
         )?;
-        let name = match table_name(&full) {
-            Some(name) if name.namespace == table.namespace => name.name,
-            _ => full,
+        let quoted = format!("\"{}\"", full.replace('"', "\"\""));
+        let (name, ours) = match table_name(&full) {
+            Some(name) if name.namespace == table.namespace => (name.name, true),
+            _ => (full, false),
         };
         indexes.push(FoundIndex {
             name,
             columns,
             unique: row.get(1)?,
+            valid: true,
+            // One that is called otherwise than ours is somebody's, whatever it is on.
+            special: row.get::<_, bool>(3)? || !ours,
+            constraint: false,
+            quoted,
+            made: row.get(2)?,
         });
     }
     Ok(indexes)
 }
 
-fn foreign_keys(conn: &Connection, flat: &str) -> rusqlite::Result<Vec<ForeignKey>> {
+fn foreign_keys(conn: &Connection, flat: &str) -> rusqlite::Result<Vec<FoundKey>> {
     let mut statement = conn
         .prepare("SELECT \"from\", \"table\" FROM pragma_foreign_key_list(?1) ORDER BY id DESC")?;
     let mut rows = statement.query([flat])?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
         let to: String = row.get(1)?;
-        keys.push(ForeignKey {
-            column: row.get(0)?,
-            to: table_name(&to).unwrap_or_else(|| TableName::new("", &to)),
+        keys.push(FoundKey {
+            key: ForeignKey {
+                column: row.get(0)?,
+                to: table_name(&to).unwrap_or_else(|| TableName::new("", &to)),
+            },
+            constraint: String::new(),
+            valid: true,
         });
     }
     Ok(keys)

@@ -14,12 +14,7 @@ pub fn soon() -> Instant {
 }
 
 pub fn column(name: &str, ty: ColumnType, nullable: bool) -> Column {
-    Column {
-        name: name.to_owned(),
-        ty,
-        nullable,
-        backfill: None,
-    }
+    Column::new(name, ty, nullable)
 }
 
 /// A shop: products of these columns and with this index, in categories.
@@ -38,6 +33,7 @@ pub fn shop(columns: Vec<Column>, index: (&str, &[&str])) -> Schema {
             unique: true,
         }],
         foreign_keys: vec![],
+        renamed_from: None,
     };
     let products = Table {
         name: TableName::new("catalog", "products"),
@@ -53,10 +49,12 @@ pub fn shop(columns: Vec<Column>, index: (&str, &[&str])) -> Schema {
             column: "category".to_owned(),
             to: TableName::new("catalog", "categories"),
         }],
+        renamed_from: None,
     };
     Schema {
         // The one that refers comes first: tables may be made in any order.
         tables: vec![products, categories, change_log()],
+        data_steps: vec![],
     }
 }
 

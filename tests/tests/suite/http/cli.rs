@@ -301,6 +301,7 @@ fn every_command_has_an_example() {
         &["check"],
         &["migrate", "plan"],
         &["migrate", "apply"],
+        &["migrate", "history"],
         &["import"],
         &["admin", "create"],
         &["admin", "grant"],

@@ -171,7 +171,7 @@ create = "true"
     saved(&module, &broken, &["sting", "goes on serving"]).await;
     saved(&module, &first, &["as before"]).await;
     let looser = first.replace(", unique = true", "");
-    saved(&module, &looser, &["still refuses duplicates", "reloaded"]).await;
+    saved(&module, &looser, &["drop unique index", "reloaded"]).await;
     let renamed = looser.replace("colour", "tint");
     let said = saved(
         &module,
@@ -179,8 +179,11 @@ create = "true"
         &["add column", "shop.things.colour", "reloaded"],
     )
     .await;
+    assert!(said.contains("--allow-destructive"), "{said}");
     // It is said once.
-    assert!(!said.contains("still refuses duplicates"), "{said}");
+    let again = format!("{renamed}\n# again\n").replace("tint", "shade");
+    let said = saved(&module, &again, &["shop.things.tint", "reloaded"]).await;
+    assert!(!said.contains("shop.things.colour"), "{said}");
     let moved = folder.path().join("modules/store");
     std::fs::rename(module.parent().expect("a folder"), &moved).expect("to rename");
     let said = [
@@ -188,7 +191,7 @@ create = "true"
         "shop.things: no model has this table",
         "reloaded",
     ];
-    saved(&moved.join("module.toml"), &renamed, &said).await;
+    saved(&moved.join("module.toml"), &again, &said).await;
     let elsewhere = "name = \"dev\"\n[server]\nlisten = \"127.0.0.1:1\"\n[database]\nurl = \"sqlite:other.db\"\n";
     let said = [
         "server.listen, database.url changed",

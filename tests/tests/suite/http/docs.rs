@@ -18,6 +18,7 @@ const PAGES: &[&str] = &[
     APP_PAGE,
     "docs/errors.md",
     "docs/expressions.md",
+    "docs/migrations.md",
     "docs/operations.md",
     "docs/rest.md",
     "docs/rules.md",

@@ -14,7 +14,7 @@ name = { type = "string", max = 40 }
 read = "true"
 "#;
 
-/// A safe step, and an index, which is slow on a table with records.
+/// A safe step, and a unique index, which is slow on a table with records.
 const AFTER: &str = r#"
 name = "shop"
 ## modules/shop/module.toml
@@ -25,6 +25,7 @@ size = { type = "int", optional = true }
 read = "true"
 [[models.tags.indexes]]
 fields = ["name"]
+unique = true
 "#;
 
 fn slow_steps(on: On) {
@@ -50,17 +51,22 @@ fn slow_steps(on: On) {
         &["1 record imported"],
     );
     write_app(&folder, AFTER);
-    let both = ["safe", "add column shop.tags.size", "slow", "add index"];
+    let both = [
+        "safe",
+        "add column shop.tags.size",
+        "slow",
+        "add unique index",
+    ];
     let check = ["migrate", "plan", "--check"];
     let serve = ["serve", "--migrate", "--listen", "127.0.0.1:0"];
     with(&["migrate", "plan"], 0, &both);
-    with(&check, 4, &["add index", "2 steps to apply"]);
+    with(&check, 4, &["add unique index", "2 steps to apply"]);
     // All or nothing: the column waits for the index.
     with(MIGRATE, 4, &["nothing was done", "--allow-slow"]);
     with(
         &serve,
         4,
-        &["add index", "mainstay migrate apply --allow-slow"],
+        &["add unique index", "mainstay migrate apply --allow-slow"],
     );
     with(&check, 4, &both);
     with(
@@ -83,7 +89,7 @@ fn slow_steps(on: On) {
         "in the way",
         "shop.tags.name",
         "shop.tags.title",
-        "no record could be created",
+        "backfill",
     ];
     with(&["migrate", "plan"], 4, &said);
     with(

@@ -56,9 +56,65 @@ fn migrations(on: On) {
         format!("{optional}\n[[models.tags.indexes]]\nfields = [\"name\"]\nunique = true\n");
     write_app(&folder, &unique);
     let same = "records of shop.tags have the same name; make them differ first";
-    with(&["migrate", "apply", "--allow-slow"]).expect(1, &["add unique index", same]);
+    with(&["migrate", "apply", "--allow-slow"]).expect(4, &["add unique index", same]);
     let dev = ["dev", "--listen", "127.0.0.1:0", "--apply"];
-    run_with(&folder, &dev, &environment, "").expect(1, &[same]);
+    run_with(&folder, &dev, &environment, "").expect(4, &[same]);
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    run_with(&folder, &serve, &environment, "").expect(4, &[same]);
+
+    // What a plan is, for people and for programs.
+    let measure = "measure = { type = \"int\", optional = true, renamed_from = \"size\" }";
+    let renamed = optional.replace("size = { type = \"int\", optional = true }", measure);
+    write_app(&folder, &renamed);
+    let plan = with(&["migrate", "plan", "--format", "json"]);
+    plan.expect(0, &[]);
+    let plan: serde_json::Value =
+        serde_json::from_str(&plan.stdout).expect("JSON and nothing else");
+    assert_eq!(plan["steps"][0]["label"], "safe", "{plan}");
+    assert_eq!(
+        plan["steps"][0]["summary"],
+        "rename column shop.tags.size to measure"
+    );
+    let sql = with(&["migrate", "plan", "--format", "sql"]);
+    sql.expect(
+        0,
+        &[
+            "-- safe: rename column",
+            "ALTER TABLE",
+            "RENAME COLUMN \"size\" TO \"measure\";",
+        ],
+    );
+    with(MIGRATE).expect(0, &["rename column", "applied 1 step"]);
+
+    // What no model has any more stays until somebody says so.
+    write_app(&folder, APP);
+    with(&["migrate", "plan"]).expect(0, &["note", "shop.tags.measure", "--allow-destructive"]);
+    with(&["migrate", "plan", "--check"]).expect(0, &[]);
+    with(&["migrate", "plan", "--allow-destructive"])
+        .expect(0, &["destructive drop column shop.tags.measure"]);
+    with(MIGRATE).expect(0, &["shop.tags.measure"]);
+    with(&["migrate", "apply", "--allow-destructive"])
+        .expect(0, &["drop column shop.tags.measure", "applied 1 step"]);
+    with(&["migrate", "plan", "--allow-destructive"]).expect(0, &["as the app needs it"]);
+
+    let history = with(&["migrate", "history", "--sql"]);
+    history.expect(
+        0,
+        &[
+            "create table shop.tags",
+            "rename column",
+            "DROP COLUMN \"measure\"",
+            " ms",
+        ],
+    );
+    let history = with(&["migrate", "history", "--format", "json"]);
+    let history: serde_json::Value =
+        serde_json::from_str(&history.stdout).expect("JSON and nothing else");
+    assert_eq!(history[0]["ended"], "done", "{history}");
+    assert!(
+        history[0]["took_ms"].is_f64() && history[0]["steps"][0]["sql"].is_array(),
+        "{history}"
+    );
     runtime.block_on(place.remove());
 }
 

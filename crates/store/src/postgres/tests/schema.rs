@@ -1,6 +1,6 @@
 use super::*;
 use crate::StoreError;
-use crate::migrate::{DifferenceKind, Part};
+use crate::migrate::{Ended, Extras, Label};
 use spec::Decimal;
 
 #[tokio::test]
@@ -32,9 +32,12 @@ async fn a_plan_on_nothing_changes_nothing() {
     let store = Postgres::connect(&database.url(), Options::default())
         .await
         .unwrap();
-    let plan = store.migration(&shop_schema()).await.unwrap();
+    let plan = store.migration(&shop_schema(), Extras::Keep).await.unwrap();
     assert!(!plan.steps.is_empty());
-    assert_eq!(store.migration(&shop_schema()).await.unwrap(), plan);
+    assert_eq!(
+        store.migration(&shop_schema(), Extras::Keep).await.unwrap(),
+        plan
+    );
     assert_eq!(store.migrations().await.unwrap(), []);
 }
 
@@ -78,7 +81,7 @@ async fn fields_indexes_and_references_are_added() {
     });
     let applied = shop.store.apply(&wanted, Allow::SLOW).await.unwrap();
     assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
-    let again = shop.store.migration(&wanted).await.unwrap();
+    let again = shop.store.migration(&wanted, Extras::Keep).await.unwrap();
     assert!(
         again.steps.is_empty() && again.differences.is_empty(),
         "{again:?}"
@@ -108,12 +111,10 @@ async fn fields_indexes_and_references_are_added() {
     );
 }
 
-/// What a plan leaves to a person, it says as SQL that does it.
 #[tokio::test]
-async fn what_is_told_to_be_run_by_hand_is_enough() {
+async fn columns_and_references_are_altered() {
     let shop = fixture().await;
     shop.write(vec![create("a")]).await.unwrap();
-    let stranger = shop.stranger().await;
     let mut wanted = shop_schema();
     let products = &mut wanted.tables[0];
     products.columns.retain(|column| column.name != "version");
@@ -121,104 +122,271 @@ async fn what_is_told_to_be_run_by_hand_is_enough() {
         match column.name.as_str() {
             "price" => column.ty = ColumnType::Decimal { scale: 3 },
             "name" => column.nullable = true,
-            "rating" => column.ty = ColumnType::Text,
-            "attributes" => {
-                column.ty = ColumnType::Text;
-                column.nullable = false;
-            }
             _ => {}
         }
     }
-    let told = shop.store.migration(&wanted).await.unwrap();
-    let mut runs = 0;
-    for difference in told.blocking() {
-        let (_, sql) = difference
-            .detail
-            .split_once("run by hand: ")
-            .unwrap_or_else(|| panic!("{difference}"));
-        let sql = sql.replace('…', "'{}'");
-        stranger
-            .batch_execute(&sql)
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        runs += 1;
-    }
-    assert!(runs >= 5, "{told:?}");
-    let left = shop.store.migration(&wanted).await.unwrap();
-    assert_eq!(left.blocking().count(), 0, "{left:?}");
+    products.foreign_keys.clear();
+    let plan = shop.store.migration(&wanted, Extras::Keep).await.unwrap();
+    assert_eq!(plan.blocking().count(), 0, "{plan:?}");
+    let applied = shop.store.apply(&wanted, Allow::SLOW).await.unwrap();
+    assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
+    let again = shop.store.migration(&wanted, Extras::Keep).await.unwrap();
+    assert!(again.steps.is_empty(), "{again:?}");
+    assert_eq!(again.differences.len(), 1, "{again:?}");
+    let stranger = shop.stranger().await;
+    let insert = "insert into catalog.products (price) values (1)";
+    stranger.batch_execute(insert).await.unwrap();
+    let applied = shop.store.apply(&wanted, Allow::EVERYTHING).await.unwrap();
+    assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
+    let nothing = shop.store.migration(&wanted, Extras::Drop).await.unwrap();
+    assert!(nothing.is_empty(), "{nothing:?}");
 }
 
 #[tokio::test]
-async fn what_was_altered_by_hand_shows() {
+async fn what_was_altered_by_hand_is_mended() {
     let shop = fixture().await;
+    shop.write(vec![create("a")]).await.unwrap();
     let stranger = shop.stranger().await;
-    let blocking = async || {
-        let plan = shop.store.migration(&shop_schema()).await.unwrap();
-        let mut found: Vec<(Part, DifferenceKind, bool)> = plan
-            .differences
-            .into_iter()
-            .map(|found| (found.part, found.kind, found.blocking))
-            .collect();
-        found.sort_by_key(|found| format!("{found:?}"));
-        found
-    };
-    for (there, back, part, kind) in [
-        (
-            "alter table catalog.products alter name type text collate \"default\"",
-            "alter table catalog.products alter name type text collate \"C\"",
-            Part::Column("name".to_owned()),
-            DifferenceKind::Mistyped,
-        ),
-        (
-            "alter table catalog.products alter version type int",
-            "alter table catalog.products alter version type bigint",
-            Part::Column("version".to_owned()),
-            DifferenceKind::Mistyped,
-        ),
-        (
-            "alter table catalog.products alter version drop not null",
-            "alter table catalog.products alter version set not null",
-            Part::Column("version".to_owned()),
-            DifferenceKind::Mistyped,
-        ),
-        (
-            "alter table catalog.products alter price type numeric(10, 2)",
-            "alter table catalog.products alter price type numeric",
-            Part::Column("price".to_owned()),
-            DifferenceKind::Mistyped,
-        ),
-        (
-            "alter table catalog.products alter id drop identity",
-            "alter table catalog.products alter id add generated by default as identity",
-            Part::Column("id".to_owned()),
-            DifferenceKind::Mistyped,
-        ),
-        (
-            "alter table catalog.products drop constraint products_category_fkey",
-            "alter table catalog.products add foreign key (category) references catalog.categories",
-            Part::ForeignKey("category".to_owned()),
-            DifferenceKind::Missing,
-        ),
-        (
-            "drop index catalog.products_category_price; create index products_category_price on catalog.products (category, price, id)",
-            "drop index catalog.products_category_price; create index products_category_price on catalog.products (category nulls first, price nulls first, id)",
-            Part::Index("products_category_price".to_owned()),
-            DifferenceKind::Mistyped,
-        ),
+    for there in [
+        "alter table catalog.products alter name type text collate \"default\"",
+        "alter table catalog.products alter name type varchar(90)",
+        "alter table catalog.products alter version type int",
+        "alter table catalog.products alter version drop not null",
+        "alter table catalog.products alter price type numeric(10, 2)",
+        "alter table catalog.products alter id drop identity",
+        "alter table catalog.products drop constraint products_category_fkey",
+        "drop index catalog.products_category_price; create index products_category_price on catalog.products (category, price, id)",
+        "alter table catalog.products add constraint more unique (name)",
+        "alter table catalog.products add constraint mainstay_required_price check (price is not null) not valid",
+        "create unique index products_extra on catalog.products (name, id)",
     ] {
         stranger.batch_execute(there).await.unwrap();
-        let found = blocking().await;
-        assert_eq!(found.len(), 1, "{there}: {found:?}");
-        assert_eq!((&found[0].0, found[0].1), (&part, kind), "{there}");
-        stranger.batch_execute(back).await.unwrap();
-        assert_eq!(blocking().await, [], "{back}");
+        let plan = shop
+            .store
+            .migration(&shop_schema(), Extras::Keep)
+            .await
+            .unwrap();
+        assert_eq!(
+            plan.steps.len(),
+            if there.contains("create index") { 2 } else { 1 },
+            "{there}: {plan:?}"
+        );
+        let applied = shop.store.apply(&shop_schema(), Allow::SLOW).await.unwrap();
+        assert!(matches!(applied, Applied::Ran(_)), "{there}: {applied:?}");
+        let plan = shop
+            .store
+            .migration(&shop_schema(), Extras::Drop)
+            .await
+            .unwrap();
+        assert!(plan.is_empty(), "{there}: {plan:?}");
     }
+    shop.write(vec![create("b")]).await.unwrap();
     // Another schema of the database is nobody's business.
     stranger
         .batch_execute("create schema elsewhere; create table elsewhere.t (a int); create table public.u (a int)")
         .await
         .unwrap();
-    assert_eq!(blocking().await, []);
+    let plan = shop
+        .store
+        .migration(&shop_schema(), Extras::Drop)
+        .await
+        .unwrap();
+    assert!(plan.is_empty(), "{plan:?}");
+}
+
+/// Every table is taken for a large one.
+async fn online(shop: &Fixture) -> Postgres {
+    let options = Options {
+        online_from: 0,
+        ..Options::default()
+    };
+    Postgres::connect(&shop.database.url(), options)
+        .await
+        .unwrap()
+}
+
+fn tightened() -> Schema {
+    let mut wanted = shop_schema();
+    let products = &mut wanted.tables[0];
+    products
+        .columns
+        .push(column("parent", ColumnType::Int, true));
+    products.foreign_keys.push(ForeignKey {
+        column: "parent".to_owned(),
+        to: TableName::new("catalog", "products"),
+    });
+    products.indexes.push(TableIndex {
+        name: "products_name_key".to_owned(),
+        columns: vec!["name".to_owned()],
+        unique: true,
+    });
+    wanted
+}
+
+#[tokio::test]
+async fn a_large_table_is_changed_while_others_write_to_it() {
+    let shop = fixture().await;
+    shop.write(vec![create("a"), create("b")]).await.unwrap();
+    let store = online(&shop).await;
+    let loose = "alter table catalog.products alter name drop not null";
+    shop.stranger().await.batch_execute(loose).await.unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    let terms = crate::migrate::Terms {
+        watch: Arc::new(move |progress| {
+            if let crate::migrate::Progress::Done { step, .. } = progress {
+                let _ = told.send(step.summary.clone());
+            }
+        }),
+        ..Allow::SLOW.into()
+    };
+    let writing = async {
+        for n in 0..40 {
+            shop.write(vec![create(&format!("while {n}"))])
+                .await
+                .unwrap();
+        }
+    };
+    let wanted = tightened();
+    let (applied, ()) = tokio::join!(store.apply(&wanted, terms), writing);
+    let Ok(Applied::Ran(plan)) = applied else {
+        panic!("{applied:?}")
+    };
+    assert_eq!(heard.try_iter().count(), plan.steps.len());
+    let again = store.migration(&tightened(), Extras::Drop).await.unwrap();
+    assert!(again.is_empty(), "{again:?}");
+    let history = store.migrations().await.unwrap();
+    let last = history.last().unwrap();
+    assert_eq!((history.len(), last.ended), (2, Ended::Done));
+    assert!(
+        last.plan.contains("CONCURRENTLY") && last.took.is_some(),
+        "{last:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_stops_half_way_goes_on_when_it_is_run_again() {
+    let shop = fixture().await;
+    shop.write(vec![create("a"), create("b")]).await.unwrap();
+    let store = online(&shop).await;
+    let stranger = shop.stranger().await;
+    let loose = "alter table catalog.products alter name drop not null";
+    stranger.batch_execute(loose).await.unwrap();
+    // Nobody sees the second of the same name before the index is made: a data step writes it.
+    let mut wanted = tightened();
+    wanted.data_steps.push(spec::schema::DataStep {
+        name: "2026-11-28-twice".to_owned(),
+        sqlite: None,
+        postgres: Some("insert into catalog.products (name, version) values ('c', 1)".into()),
+    });
+    // The count before the index is made finds nothing, the index does.
+    stranger
+        .batch_execute(
+            "create function catalog.twice() returns trigger language plpgsql as
+               $$ begin insert into catalog.products (name, version) values ('b', 1); return null; end $$;
+             create trigger twice after insert on mainstay.migrations execute function catalog.twice()",
+        )
+        .await
+        .unwrap();
+    let failed = store
+        .apply(&wanted, Allow::SLOW)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        failed.contains("have the same name") && failed.contains("go on"),
+        "{failed}"
+    );
+    let history = store.migrations().await.unwrap();
+    assert_eq!(history.last().unwrap().ended, Ended::HalfWay);
+    let invalid = "select count(*) from pg_index where not indisvalid";
+    let left: i64 = stranger.query_one(invalid, &[]).await.unwrap().get(0);
+    assert_eq!(left, 0, "an index that failed is dropped");
+    // Mended, it goes on, and what ran is not run again.
+    stranger
+        .batch_execute(
+            "drop trigger twice on mainstay.migrations;
+             delete from catalog.products where id = (select max(id) from catalog.products where name = 'b')",
+        )
+        .await
+        .unwrap();
+    let applied = store.apply(&wanted, Allow::SLOW).await.unwrap();
+    assert!(matches!(applied, Applied::Ran(_)), "{applied:?}");
+    let again = store.migration(&wanted, Extras::Drop).await.unwrap();
+    assert!(again.is_empty(), "{again:?}");
+    let count = "select count(*) from catalog.products where name = 'c'";
+    assert_eq!(
+        stranger
+            .query_one(count, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_table_in_use_is_waited_for_and_let_go_in_between() {
+    let shop = fixture().await;
+    shop.write(vec![create("a")]).await.unwrap();
+    let stranger = shop.stranger().await;
+    stranger
+        .batch_execute("begin; select * from catalog.products")
+        .await
+        .unwrap();
+    let mut wanted = shop_schema();
+    wanted.tables[0]
+        .columns
+        .push(column("note", ColumnType::Text, true));
+    let (waits, waited) = tokio::sync::mpsc::unbounded_channel();
+    let terms = crate::migrate::Terms {
+        watch: Arc::new(move |progress| {
+            if matches!(progress, crate::migrate::Progress::Waits { .. }) {
+                let _ = waits.send(());
+            }
+        }),
+        ..Allow::SAFE.into()
+    };
+    let mut waited = waited;
+    let letting_go = async {
+        waited.recv().await.unwrap();
+        stranger.batch_execute("commit").await.unwrap();
+    };
+    let (applied, ()) = tokio::join!(shop.store.apply(&wanted, terms), letting_go);
+    assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let shop = fixture().await;
+    let stranger = shop.stranger().await;
+    let newer = "update mainstay.format set version = 99";
+    stranger.batch_execute(newer).await.unwrap();
+    let looked = shop
+        .store
+        .migration(&shop_schema(), Extras::Keep)
+        .await
+        .unwrap_err();
+    let applied = shop
+        .store
+        .apply(&shop_schema(), Allow::EVERYTHING)
+        .await
+        .unwrap_err();
+    for said in [looked.to_string(), applied.to_string()] {
+        assert!(
+            said.contains("newer Mainstay") && said.contains("99"),
+            "{said}"
+        );
+    }
+    stranger
+        .batch_execute(
+            "drop table mainstay.format, mainstay.data_steps;
+             alter table mainstay.migrations drop column took, drop column ended; alter table mainstay.schema drop column domain",
+        )
+        .await
+        .unwrap();
+    let applied = shop.store.apply(&shop_schema(), Allow::SAFE).await.unwrap();
+    assert!(matches!(applied, Applied::Nothing(_)));
+    assert_eq!(shop.store.migrations().await.unwrap()[0].took, None);
 }
 
 #[tokio::test]
@@ -238,13 +406,19 @@ async fn applying_is_all_or_nothing_and_one_at_a_time() {
     });
     let refused = shop.store.apply(&wanted, Allow::SAFE).await.unwrap();
     assert!(matches!(refused, Applied::Refused(_)), "{refused:?}");
-    let failed = shop.store.apply(&wanted, Allow::SLOW).await;
+    let refused = shop.store.apply(&wanted, Allow::SLOW).await.unwrap();
+    let Applied::Refused(plan) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(plan.label(), Some(Label::Slow));
     assert!(
-        matches!(&failed, Err(StoreError::Other { cause }) if cause.contains("have the same name")),
-        "{failed:?}"
+        plan.obstacles[0]
+            .detail
+            .contains("2 records of catalog.products have the same name"),
+        "{plan:?}"
     );
-    // The column of the same plan was undone with it.
-    let plan = shop.store.migration(&wanted).await.unwrap();
+    // The column of the same plan was not made either.
+    let plan = shop.store.migration(&wanted, Extras::Keep).await.unwrap();
     assert_eq!(plan.steps.len(), 2);
 
     wanted.tables[0].indexes.pop();
