@@ -4,23 +4,26 @@
 //! what came in between, and then all of it is read again.
 
 use crate::answer::{Answer, Outcome};
-use crate::delete::Removal;
+use crate::delete::{Removal, steps_of};
 use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
+use crate::order::{Reference, order};
 use crate::record::Record;
 use plan::write::{Guards, Logged};
 use spec::problem::Result;
 use spec::statement::{Statement, Step, Written};
-use spec::{Code, FieldId, ModelId, OnDelete, Problem, Value};
+use spec::{App, Code, FieldId, ModelId, OnDelete, Problem, Rule, Value};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use store::StoreError;
 use store::error::problem_of;
 
 /// Records that one delete may take along or loosen.
 const MAX: usize = 1000;
 
-/// What a delete reaches, children before their parents.
-#[derive(Default)]
+/// What a delete reaches.
 struct Reach {
-    deleted: Vec<(ModelId, Record)>,
+    /// What goes; the record to delete comes first.
+    going: Vec<(ModelId, Record)>,
+    /// What stays without these references.
     loosened: Vec<(ModelId, Record, Vec<FieldId>)>,
 }
 
@@ -32,7 +35,6 @@ impl Run<'_> {
         private: Vec<Step>,
     ) -> Result<Answer> {
         let start = std::time::Instant::now();
-        let model = removal.judge.model();
         for attempt in 0..ATTEMPTS {
             let rows = self
                 .engine
@@ -42,10 +44,8 @@ impl Run<'_> {
                 .map_err(problem_of)?;
             let row = (!rows.captured.is_empty()).then_some(rows.captured.as_slice());
             let stored = removal.judged(row)?;
-            let reach = self.reach(removal.judge.model, &stored).await?;
-            let mut steps = self.reach_steps(&reach)?;
-            let last = steps.len();
-            steps.extend(removal.steps(&stored)?);
+            let mut reach = self.reach(removal.judge.model, stored).await?;
+            let (mut steps, asks) = self.reach_steps(&mut reach, removal.guard.as_ref())?;
             let own = steps.len();
             steps.extend(private.iter().cloned());
             match self.engine.store.write(steps, self.deadline).await {
@@ -61,30 +61,33 @@ impl Run<'_> {
                 }
                 // With nothing moved since, it is the rule's other records that do not agree.
                 Ok(Written::Missed { step })
-                    if step == last && removal.guard.is_some() && attempt > 0 =>
+                    if step == asks && removal.guard.is_some() && attempt > 0 =>
                 {
                     return Err(removal.judge.denied("delete"));
                 }
                 Err(error @ StoreError::ForeignKey { .. }) if attempt + 1 == ATTEMPTS => {
-                    return Err(self.delete_problem(model, stored.id(), error).await);
+                    return Err(self.delete_problem(&reach.keys(), error).await);
                 }
                 Ok(Written::Missed { .. })
                 | Err(StoreError::ForeignKey { .. } | StoreError::Contended) => {
                     tokio::time::sleep(backoff(attempt)).await;
                 }
-                Err(error) => return Err(self.delete_problem(model, stored.id(), error).await),
+                Err(error) => return Err(self.delete_problem(&reach.keys(), error).await),
             }
         }
         Err(problem_of(StoreError::Contended))
     }
 
     /// Every record that refers to one, directly or over others, by a relation that takes along or loosens.
-    async fn reach(&mut self, model: ModelId, root: &Record) -> Result<Reach> {
+    async fn reach(&mut self, model: ModelId, root: Record) -> Result<Reach> {
         let app = self.app;
-        let mut reach = Reach::default();
-        let mut open: Vec<(ModelId, Value)> = vec![(model, root.id().clone())];
-        let mut seen = open.clone();
-        while let Some((model, id)) = open.pop() {
+        let mut going = vec![(model, root)];
+        let mut seen: HashSet<(ModelId, String)> = keys(&going).collect();
+        let mut loosened: BTreeMap<(ModelId, String), (Record, Vec<FieldId>)> = BTreeMap::new();
+        let mut next = 0;
+        while let Some((model, record)) = going.get(next) {
+            let (model, id) = (*model, record.id().clone());
+            next += 1;
             for inverse in &app.model(model).inverses {
                 let child = app.model(inverse.model);
                 let Some(relation) = child.field(inverse.field).relation() else {
@@ -105,26 +108,15 @@ impl Run<'_> {
                     .map_err(problem_of)?;
                 for row in rows.captured.chunks(statement.shape.columns.len()) {
                     let (record, _) = Record::from_row(child, row);
-                    let key = (child.id, record.id().clone());
-                    if relation.on_delete == OnDelete::Cascade {
-                        if !seen.contains(&key) {
-                            seen.push(key.clone());
-                            open.push(key);
-                            // Found later is further from the root: it goes first.
-                            reach.deleted.insert(0, (child.id, record));
-                        }
-                    } else {
-                        match reach
-                            .loosened
-                            .iter_mut()
-                            .find(|(m, r, _)| (*m, r.id()) == (key.0, &key.1))
-                        {
-                            Some((.., fields)) => fields.push(inverse.field),
-                            None => reach.loosened.push((child.id, record, vec![inverse.field])),
-                        }
+                    let key = (child.id, record.id().key_text());
+                    if relation.on_delete == OnDelete::SetNull {
+                        let (_, fields) = loosened.entry(key).or_insert((record, Vec::new()));
+                        fields.push(inverse.field);
+                    } else if seen.insert(key) {
+                        going.push((child.id, record));
                     }
                 }
-                if reach.deleted.len() + reach.loosened.len() > MAX {
+                if going.len() - 1 + loosened.len() > MAX {
                     return Err(Problem::new(
                         Code::Restricted,
                         format!(
@@ -134,59 +126,129 @@ impl Run<'_> {
                 }
             }
         }
-        // What is deleted need not be loosened.
-        let Reach { deleted, loosened } = &mut reach;
-        loosened.retain(|(model, record, _)| {
-            !deleted
-                .iter()
-                .any(|(m, r)| m == model && r.id() == record.id())
-        });
-        loosened.retain(|(m, record, _)| (*m, record.id()) != (model, root.id()));
-        Ok(reach)
+        // What goes need not be loosened.
+        let loosened = loosened
+            .into_iter()
+            .filter(|(key, _)| !seen.contains(key))
+            .map(|((model, _), (record, fields))| (model, record, fields))
+            .collect();
+        Ok(Reach { going, loosened })
     }
 
-    fn reach_steps(&self, reach: &Reach) -> Result<Vec<Step>> {
-        let planner = self.planner();
+    /// The steps, and which of them asks the delete rule where that needs other records (`guard`).
+    fn reach_steps(&self, reach: &mut Reach, guard: Option<&Rule>) -> Result<(Vec<Step>, usize)> {
         let mut steps = Vec::new();
-        for (id, stored, fields) in &reach.loosened {
-            let model = self.app.model(*id);
-            let mut record = stored.clone();
-            let version = stored.version(model);
-            for field in fields {
-                record.set(*field, Value::Null);
+        for (model, record, fields) in &mut reach.loosened {
+            steps.extend(self.loosen(*model, record, fields, None)?);
+        }
+        let (references, fields) = reach.references(self.app);
+        let order = order(reach.going.len(), &references).ok_or_else(|| {
+            Problem::new(
+                Code::Restricted,
+                "Records that would be deleted with this one refer to one another in a circle, by fields that must \
+                 have a value: change one of these references first.",
+            )
+        })?;
+        let mut nulls: BTreeMap<usize, Vec<FieldId>> = BTreeMap::new();
+        for at in order.loosened {
+            nulls
+                .entry(references[at].from)
+                .or_default()
+                .push(fields[at]);
+        }
+        let mut asks = None;
+        for (at, fields) in nulls {
+            // Of the record as it is stored, so that loosening it changes nothing about the rule.
+            let guard = guard.filter(|_| at == 0);
+            if at == 0 {
+                asks = Some(steps.len());
             }
-            let previous = stored.logged(model, Some(fields), false);
-            record.set(model.updated_at(), Value::Timestamp(self.now));
-            record.set(model.version(), Value::Int(version + 1));
-            let mut changed = fields.clone();
-            changed.extend([model.updated_at(), model.version()]);
-            let logged = Logged {
-                record: Some(record.logged(model, None, true)),
-                previous: Some(previous),
-            };
-            let for_plan = plan::write::Record {
-                values: &record.values,
-                extra: record.extra.as_deref().filter(|_| record.stale),
-            };
-            let update = planner.update(
-                model,
-                version,
-                &changed,
-                &for_plan,
-                Guards::default(),
-                &logged,
-            );
-            steps.extend(update.map_err(unsupported(Code::Internal))?);
+            let (model, record) = &mut reach.going[at];
+            steps.extend(self.loosen(*model, record, &fields, guard)?);
         }
-        for (id, stored) in &reach.deleted {
-            let model = self.app.model(*id);
-            let logged = Logged {
-                record: None,
-                previous: Some(stored.logged(model, None, true)),
-            };
-            let delete = planner.delete(model, stored.id(), stored.version(model), None, &logged);
-            steps.extend(delete.map_err(unsupported(Code::Internal))?);
+        for at in order.records {
+            let guard = guard.filter(|_| at == 0 && asks.is_none());
+            if at == 0 && asks.is_none() {
+                asks = Some(steps.len());
+            }
+            let (model, record) = &reach.going[at];
+            let model = self.app.model(*model);
+            steps.extend(steps_of(self.planner(), model, record, guard)?);
         }
-        Ok(steps)
+        Ok((steps, asks.unwrap_or_default()))
+    }
+
+    /// Sets references of a record to null; `guard` asks a rule of it as it is stored.
+    fn loosen(
+        &self,
+        model: ModelId,
+        record: &mut Record,
+        fields: &[FieldId],
+        guard: Option<&Rule>,
+    ) -> Result<Vec<Step>> {
+        let model = self.app.model(model);
+        let version = record.version(model);
+        let previous = record.logged(model, Some(fields), false);
+        for field in fields {
+            record.set(*field, Value::Null);
+        }
+        record.set(model.updated_at(), Value::Timestamp(self.now));
+        record.set(model.version(), Value::Int(version + 1));
+        let mut changed = fields.to_vec();
+        changed.extend([model.updated_at(), model.version()]);
+        let logged = Logged {
+            record: Some(record.logged(model, None, true)),
+            previous: Some(previous),
+        };
+        let for_plan = plan::write::Record {
+            values: &record.values,
+            extra: record.extra.as_deref().filter(|_| record.stale),
+        };
+        let guards = Guards {
+            stored: guard,
+            result: None,
+        };
+        self.planner()
+            .update(model, version, &changed, &for_plan, guards, &logged)
+            .map_err(unsupported(Code::Internal))
+    }
+}
+
+fn keys(records: &[(ModelId, Record)]) -> impl Iterator<Item = (ModelId, String)> {
+    let key = |(model, record): &(ModelId, Record)| (*model, record.id().key_text());
+    records.iter().map(key)
+}
+
+impl Reach {
+    /// What goes, by key.
+    fn keys(&self) -> Vec<(ModelId, Value)> {
+        let key = |(model, record): &(ModelId, Record)| (*model, record.id().clone());
+        self.going.iter().map(key).collect()
+    }
+
+    /// Which of what goes refers to which, by whatever relation, and each one's field.
+    fn references(&self, app: &App) -> (Vec<Reference>, Vec<FieldId>) {
+        let places: HashMap<(ModelId, String), usize> = keys(&self.going).zip(0..).collect();
+        let mut out = (Vec::new(), Vec::new());
+        for (from, (model, record)) in self.going.iter().enumerate() {
+            for field in &app.model(*model).fields {
+                let Some(relation) = field.relation() else {
+                    continue;
+                };
+                let id = record.get(field.id);
+                if id.is_null() {
+                    continue;
+                }
+                if let Some(to) = places.get(&(relation.to, id.key_text())) {
+                    out.0.push(Reference {
+                        from,
+                        to: *to,
+                        optional: field.optional,
+                    });
+                    out.1.push(field.id);
+                }
+            }
+        }
+        out
     }
 }

@@ -14,11 +14,14 @@ use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Va
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
+use store::error::problem_of;
 
 /// A record that may be created, and the steps that do it.
 pub(crate) struct Draft {
     pub record: Record,
     pub steps: Vec<Step>,
+    /// What is left of its rules, where they follow relations: the steps ask it.
+    pub guard: Option<Rule>,
     /// A check fails. Where a rule that follows relations comes before it, the steps only ask whether that holds,
     /// and if it does, this is the answer; without steps, it is the answer.
     pub invalid: Option<Problem>,
@@ -44,7 +47,8 @@ impl Run<'_> {
         let model = judge.model();
         if !create.select.expand.is_empty() || create.select.fields.is_some() {
             // A select that cannot be answered is refused before anything is written.
-            self.resolver().want(model, &create.select)?;
+            let want = self.resolver().want(model, &create.select)?;
+            self.resolver().within(&want, 1)?;
         }
         let mut input = input::read(model, &create.body, &self.app.settings.limits)?;
         input.errors.extend(beforehand.wrong);
@@ -72,7 +76,7 @@ impl Run<'_> {
         let captured = match written {
             Ok(Written::Done(captured)) => captured,
             Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
-            Err(error) => return Err(self.write_problem(&judge, &draft.record, error).await),
+            Err(error) => return Err(self.write_problem(&judge, &draft.record, None, error).await),
         };
         if let Some(problem) = draft.invalid {
             let values = draft.record.all();
@@ -100,6 +104,24 @@ impl Run<'_> {
             }
         }
         Err(StoreError::Contended)
+    }
+
+    /// Whether rules that follow relations hold for a record, asked of the store without writing it. `version` is
+    /// that of the stored record, where there is one; relations in `absent` lead nowhere.
+    pub async fn asked(
+        &self,
+        judge: &Judge,
+        version: Option<i64>,
+        record: &Record,
+        guard: &Rule,
+        absent: &[FieldId],
+    ) -> Result<bool> {
+        let asks = judge
+            .planner()
+            .allowed(judge.model(), version, &record.for_plan(), guard, absent)
+            .map_err(unsupported(Code::Internal))?;
+        let asked = self.engine.store.write(vec![asks], self.deadline).await;
+        Ok(matches!(asked.map_err(problem_of)?, Written::Done(_)))
     }
 
     /// The written record as its writer sees it; nothing, if they may not.
@@ -145,11 +167,18 @@ impl Run<'_> {
             .record(model.id, record.id().clone(), select, outcome)
             .await
         {
-            Err(problem) if problem.code == Code::NotFound => Ok(Answer::Done {
-                outcome,
-                id: Some(id),
-            }),
-            other => other,
+            // It is written, and a failure would say that it is not: whoever tries again makes a second one.
+            Err(problem) => {
+                if problem.code != Code::NotFound {
+                    let cause = problem.cause.as_deref().unwrap_or(&problem.detail);
+                    tracing::warn!(cause, "a record was written and could not be read back");
+                }
+                Ok(Answer::Done {
+                    outcome,
+                    id: Some(id),
+                })
+            }
+            answer => answer,
         }
     }
 }
@@ -201,16 +230,17 @@ impl Judge {
         if !errors.is_empty() {
             let invalid = Problem::invalid(errors);
             let mut steps = Vec::new();
-            if let Some(guard) = guard {
+            if let Some(guard) = &guard {
                 let asks = self
                     .planner()
-                    .allowed(model, None, &record.for_plan(), &guard, unreadable)
+                    .allowed(model, None, &record.for_plan(), guard, unreadable)
                     .map_err(unsupported(Code::Internal))?;
                 steps.push(asks);
             }
             return Ok(Draft {
                 record,
                 steps,
+                guard,
                 invalid: Some(invalid),
             });
         }
@@ -226,6 +256,7 @@ impl Judge {
         Ok(Draft {
             record,
             steps,
+            guard,
             invalid: None,
         })
     }

@@ -9,10 +9,12 @@ use crate::read::parse_id;
 use crate::record::Record;
 use plan::access::{self, Verb};
 use plan::operation::{Delete, List, PlainFilter, PlainOp, Precondition, Select};
+use plan::read::Planner;
 use plan::write::Logged;
 use spec::problem::Result;
 use spec::statement::Step;
-use spec::{Code, Model, OnDelete, Problem, Rule, Value};
+use spec::{Code, Model, ModelId, OnDelete, Problem, Rule, Value};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use store::error::problem_of;
 use store::{Changed, Decision, StoreError};
@@ -87,7 +89,10 @@ impl Run<'_> {
         match attempt {
             Ok(Changed::Stopped(result) | Changed::Done(result, _)) => result?,
             Ok(Changed::Missed(..)) => return Err(judge.denied("delete")),
-            Err(error) => return Err(self.delete_problem(model, &id, error).await),
+            Err(error) => {
+                let going = [(judge.model, id)];
+                return Err(self.delete_problem(&going, error).await);
+            }
         }
         Ok(Answer::Done {
             outcome: Outcome::Deleted,
@@ -95,61 +100,122 @@ impl Run<'_> {
         })
     }
 
-    /// What a failed delete is to its caller. Of the records that refer to this one, it names the models of those
-    /// that the caller could have listed by what they refer to.
+    /// What a failed delete is to its caller. `going` is what was to go, the record itself first.
     pub async fn delete_problem(
         &mut self,
-        model: &Model,
-        id: &Value,
+        going: &[(ModelId, Value)],
         error: StoreError,
     ) -> Problem {
         if !matches!(error, StoreError::ForeignKey { .. }) {
             return problem_of(error);
         }
-        let app = self.app;
-        let mut names = Vec::new();
-        for inverse in &model.inverses {
-            let from = app.model(inverse.model);
-            let field = from.field(inverse.field);
-            let restricts = field.relation().map(|r| r.on_delete) == Some(OnDelete::Restrict);
-            let name = from.full_name();
-            if !restricts || names.contains(&name) {
-                continue;
+        let (own, others) = going.split_at(1.min(going.len()));
+        let direct = self.referring_models(own, going).await;
+        let further = match direct.as_slice() {
+            [] => self.referring_models(others, going).await,
+            _ => Vec::new(),
+        };
+        let said = match (direct.as_slice(), further.as_slice()) {
+            ([], []) if others.is_empty() => "Other records refer to this one".to_owned(),
+            ([], []) => {
+                "Other records refer to this one or to what would be deleted with it".to_owned()
             }
-            let list = List {
-                model: from.id,
-                filter: None,
-                plain: vec![PlainFilter {
-                    field: field.name.clone(),
-                    op: PlainOp::Eq,
-                    values: vec![id.key_text()],
-                }],
-                sort: Vec::new(),
-                limit: Some(1),
-                cursor: None,
-                select: Select {
-                    fields: Some(vec!["id".to_owned()]),
-                    ..Select::default()
-                },
-                count: false,
-            };
-            if self
-                .list(list)
-                .await
-                .is_ok_and(|page| !page.is_empty_page())
-            {
-                names.push(name);
+            ([], further) => format!(
+                "Records of {} refer to what would be deleted with this one",
+                together(further)
+            ),
+            (direct, _) => format!("Records of {} refer to this one", together(direct)),
+        };
+        Problem::new(Code::Restricted, format!("{said}, so it was not deleted."))
+    }
+
+    /// Of the records that hold one of these, and do not go themselves: the models of those that the caller could
+    /// have listed by what they refer to.
+    async fn referring_models(
+        &mut self,
+        held: &[(ModelId, Value)],
+        going: &[(ModelId, Value)],
+    ) -> Vec<String> {
+        let app = self.app;
+        let mut by_model: BTreeMap<ModelId, Vec<String>> = BTreeMap::new();
+        for (model, id) in held {
+            by_model.entry(*model).or_default().push(id.key_text());
+        }
+        let mut names = Vec::new();
+        for (model, ids) in by_model {
+            for inverse in &app.model(model).inverses {
+                let from = app.model(inverse.model);
+                let field = from.field(inverse.field);
+                let restricts = field.relation().map(|r| r.on_delete) == Some(OnDelete::Restrict);
+                let name = from.full_name();
+                if !restricts || names.contains(&name) {
+                    continue;
+                }
+                let not: Vec<PlainFilter> = going
+                    .iter()
+                    .filter(|(model, _)| *model == from.id)
+                    .map(|(_, id)| plain("id", PlainOp::Ne, vec![id.key_text()]))
+                    .collect();
+                // Where they cannot be told apart in a filter, none of them is named.
+                if not.len() > LISTED {
+                    continue;
+                }
+                for ids in ids.chunks(LISTED) {
+                    let mut filters = not.clone();
+                    filters.push(plain(&field.name, PlainOp::In, ids.to_vec()));
+                    let list = List {
+                        model: from.id,
+                        filter: None,
+                        plain: filters,
+                        sort: Vec::new(),
+                        limit: Some(1),
+                        cursor: None,
+                        select: Select {
+                            fields: Some(vec!["id".to_owned()]),
+                            ..Select::default()
+                        },
+                        count: false,
+                    };
+                    if self
+                        .list(list)
+                        .await
+                        .is_ok_and(|page| !page.is_empty_page())
+                    {
+                        names.push(name);
+                        break;
+                    }
+                }
             }
         }
-        let who = match names.as_slice() {
-            [] => "Other records".to_owned(),
-            names => format!("Records of {}", together(names)),
-        };
-        Problem::new(
-            Code::Restricted,
-            format!("{who} refer to this one, so it was not deleted."),
-        )
+        names
     }
+}
+
+/// Values that a plain filter may list.
+const LISTED: usize = 100;
+
+fn plain(field: &str, op: PlainOp, values: Vec<String>) -> PlainFilter {
+    PlainFilter {
+        field: field.to_owned(),
+        op,
+        values,
+    }
+}
+
+/// The steps that delete a record as it was read; `guard` is a rule of it that needs other records.
+pub fn steps_of(
+    planner: Planner<'_>,
+    model: &Model,
+    stored: &Record,
+    guard: Option<&Rule>,
+) -> Result<Vec<Step>> {
+    let logged = Logged {
+        record: None,
+        previous: Some(stored.logged(model, None, true)),
+    };
+    planner
+        .delete(model, stored.id(), stored.version(model), guard, &logged)
+        .map_err(unsupported(Code::Internal))
 }
 
 impl Removal {
@@ -161,9 +227,6 @@ impl Removal {
         if !self.judge.answer(&self.read, &stored, answers) {
             return Err(Problem::not_found());
         }
-        if !self.judge.answer(&self.delete, &stored, answers) {
-            return Err(self.judge.denied("delete"));
-        }
         if let Some(precondition) = &self.if_match
             && !etag::matches(precondition, model, &self.id, stored.version(model))
         {
@@ -172,25 +235,19 @@ impl Removal {
                 "The record is at another version by now.",
             ));
         }
+        if !self.judge.answer(&self.delete, &stored, answers) {
+            return Err(self.judge.denied("delete"));
+        }
         Ok(stored)
     }
 
     /// The steps that delete the record as it was read.
-    pub fn steps(&self, stored: &Record) -> Result<Vec<Step>> {
-        let model = self.judge.model();
-        let logged = Logged {
-            record: None,
-            previous: Some(stored.logged(model, None, true)),
-        };
-        self.judge
-            .planner()
-            .delete(
-                model,
-                &self.id,
-                stored.version(model),
-                self.guard.as_ref(),
-                &logged,
-            )
-            .map_err(unsupported(Code::Internal))
+    fn steps(&self, stored: &Record) -> Result<Vec<Step>> {
+        steps_of(
+            self.judge.planner(),
+            self.judge.model(),
+            stored,
+            self.guard.as_ref(),
+        )
     }
 }

@@ -145,7 +145,12 @@ impl Engine {
             *problem = missed;
         }
         name_limit(app, &mut result);
-        if let (Ok(_), Some((companion, model, id))) = (&result, touched) {
+        // A failure of ours may have come after the commit, or nobody knows.
+        let written = match &result {
+            Ok(_) => true,
+            Err(problem) => problem.code.status() >= 500,
+        };
+        if let Some((companion, model, id)) = touched.filter(|_| written) {
             companion.written(model, &id);
         }
         Executed {

@@ -7,7 +7,7 @@ use plan::resolve::{Foreign, Want};
 use spec::problem::Result;
 use spec::statement::Rows;
 use spec::{Code, ModelId, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
@@ -30,18 +30,18 @@ impl Run<'_> {
     async fn put_foreign(&mut self, rows: Rows, want: &Want<'_>) -> Result<(Vec<u8>, Vec<usize>)> {
         let mut slots = Vec::new();
         collect(want, &mut slots);
-        let mut found: Vec<HashMap<String, Vec<u8>>> = Vec::with_capacity(slots.len());
-        for (slot, foreign) in slots.iter().enumerate() {
-            let mut ids: Vec<Value> = Vec::new();
-            for splice in rows
-                .splices
-                .iter()
-                .filter(|s| s.slot == slot && !s.id.is_null())
+        // Each once, however many lead to it.
+        let mut asked: Vec<(HashSet<String>, Vec<Value>)> = Vec::new();
+        asked.resize_with(slots.len(), Default::default);
+        for splice in rows.splices.iter().filter(|s| !s.id.is_null()) {
+            if let Some((known, ids)) = asked.get_mut(splice.slot)
+                && known.insert(splice.id.key_text())
             {
-                if !ids.contains(&splice.id) {
-                    ids.push(splice.id.clone());
-                }
+                ids.push(splice.id.clone());
             }
+        }
+        let mut found: Vec<HashMap<String, Vec<u8>>> = Vec::with_capacity(slots.len());
+        for (foreign, (_, ids)) in slots.iter().zip(asked) {
             found.push(self.records(foreign.to, ids, &foreign.select).await?);
         }
         let extra: usize = found.iter().flat_map(HashMap::values).map(Vec::len).sum();

@@ -88,7 +88,9 @@ impl Engine {
         };
         match about {
             About::Rule => {}
-            About::Body(body) => run.explain_create(&judge, body, &folded, &mut out)?,
+            About::Body(body) => {
+                run.explain_create(&judge, body, &folded, &mut out).await?;
+            }
             About::Record(id) => run.explain_record(&judge, id, &folded, &mut out).await?,
             About::Change(id, body) => {
                 run.explain_change(&judge, id, body, &folded, &mut out)
@@ -123,35 +125,41 @@ impl Run<'_> {
         statement.map_err(unsupported(Code::Internal))
     }
 
-    fn explain_create(
-        &self,
+    async fn explain_create(
+        &mut self,
         judge: &Judge,
         body: &[u8],
         rule: &Rule,
         out: &mut Explanation,
     ) -> Result<()> {
         let input = input::read(judge.model(), body, &self.app.settings.limits)?;
-        match judge.draft(&input, None, &[]) {
+        let unreadable = self.unreadable(judge, &input.fields).await?;
+        let decided = match judge.draft(&input, None, &unreadable) {
+            Err(problem) => Err(problem),
             Ok(draft) => {
                 out.values = values(judge, rule, &draft.record);
-                if let (Some(problem), []) = (draft.invalid, draft.steps.as_slice()) {
-                    out.allowed = Some(false);
-                    out.note = Some(problem.to_string());
-                    return Ok(());
-                }
-                out.allowed = Some(true);
-                if crate::judge::traverses(rule) {
-                    out.note = Some(
-                        "the rule needs other records: it is asked in the statement that writes"
-                            .to_owned(),
-                    );
+                let record = &draft.record;
+                let allowed = match &draft.guard {
+                    Some(guard) => self.asked(judge, None, record, guard, &unreadable).await?,
+                    None => true,
+                };
+                match draft.invalid {
+                    _ if !allowed => Err(judge.denied("create")),
+                    Some(problem) => {
+                        let given = draft.record.all();
+                        Err(self.with_dangling(judge, &given, problem).await)
+                    }
+                    None => Ok(()),
                 }
             }
-            Err(problem) => {
-                out.allowed = Some(false);
-                out.note = Some(problem.to_string());
-            }
-        }
+        };
+        out.allowed = Some(decided.is_ok());
+        out.note = match decided {
+            Ok(()) => crate::judge::traverses(rule).then(|| {
+                "the rule needs other records: it is asked in the statement that writes".to_owned()
+            }),
+            Err(problem) => Some(problem.to_string()),
+        };
         Ok(())
     }
 
@@ -232,7 +240,11 @@ impl Run<'_> {
                     .to_owned()
             }),
             Err(problem) if matches!(problem.code, Code::Forbidden | Code::Unauthenticated) => {
-                Some(which_failed(judge, rule, &stored, &result).to_owned())
+                let which = match rehearsal.for_result {
+                    true => "the rule does not hold for the resulting record",
+                    false => which_failed(judge, rule, &stored, &result),
+                };
+                Some(which.to_owned())
             }
             Err(problem) if problem.code == Code::NotFound => {
                 Some("the caller may not read this record, so to them there is none".to_owned())

@@ -25,6 +25,7 @@ mod explain;
 mod import;
 mod judge;
 mod merge;
+mod order;
 mod read;
 mod record;
 mod references;

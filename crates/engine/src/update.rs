@@ -2,7 +2,6 @@
 //! the version that was read.
 
 use crate::answer::{Answer, Outcome};
-use crate::conflict::conflict;
 use crate::etag;
 use crate::execute::{Run, unsupported};
 use crate::judge::{Judge, Question, Questions, all_of, traverses};
@@ -20,7 +19,7 @@ use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
 use std::sync::Arc;
 use std::time::Instant;
 use store::error::problem_of;
-use store::{Changed, Decision};
+use store::{Changed, Decision, StoreError};
 
 /// How a body meets a stored record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +54,16 @@ pub struct Rehearsal {
     /// The stored record and the resulting one, where there is one.
     pub records: Option<(Record, Record)>,
     pub decided: Result<()>,
+    /// It is denied for the resulting record, by what was asked of the store.
+    pub for_result: bool,
 }
 
 /// What a turn came to.
 struct Turned {
     record: Record,
     outcome: Outcome,
+    /// What is left of the rules for the resulting record, where they follow relations: the steps ask it.
+    guard: Option<Rule>,
     /// A check fails, and the steps, if any, only ask a rule that comes before it (see [`crate::create::Draft`]).
     invalid: Option<Problem>,
     /// What is written of the record, where that is asked for: where `invalid`.
@@ -130,10 +133,36 @@ impl Run<'_> {
             let result = turn.merged(&stored, &[], &mut Vec::new());
             (stored, result)
         });
-        let decided = turn
-            .decide(row)
-            .and_then(|(_, turned)| turned.invalid.map_or(Ok(()), Err));
-        Ok(Rehearsal { records, decided })
+        let version = records
+            .as_ref()
+            .map(|(stored, _)| stored.version(turn.judge.model()));
+        let mut for_result = false;
+        let decided = match turn.decide(row) {
+            Err(problem) => Err(problem),
+            Ok((_, turned)) => {
+                for_result = !self.passes(&turn, version, &turned).await?;
+                match for_result {
+                    true => Err(turn.judge.denied("update")),
+                    false => self.valid(&turn.judge, turned).await.map(drop),
+                }
+            }
+        };
+        Ok(Rehearsal {
+            records,
+            decided,
+            for_result,
+        })
+    }
+
+    /// Whether what is left of the rules holds for the resulting record.
+    async fn passes(&self, turn: &Turn, version: Option<i64>, turned: &Turned) -> Result<bool> {
+        let Some(guard) = &turned.guard else {
+            return Ok(true);
+        };
+        let given = |field: &FieldId| turned.given.iter().any(|(given, _)| given == field);
+        let absent: Vec<FieldId> = turn.unreadable.iter().copied().filter(given).collect();
+        self.asked(&turn.judge, version, &turned.record, guard, &absent)
+            .await
     }
 
     /// How to read the record, and what to decide when it is read.
@@ -148,7 +177,8 @@ impl Run<'_> {
         let model = judge.model();
         let id = parse_id(model, &asked.id)?;
         if asked.select != Select::default() {
-            self.resolver().want(model, &asked.select)?;
+            let want = self.resolver().want(model, &asked.select)?;
+            self.resolver().within(&want, 1)?;
         }
         let input = input::read(model, asked.body, &self.app.settings.limits)?;
         self.planned(start);
@@ -228,7 +258,7 @@ impl Run<'_> {
             let store = &self.engine.store;
             let attempt = store.change(statement.clone(), self.deadline, decide).await;
             match attempt {
-                Err(store::StoreError::Unique { columns, .. }) if again && columns == ["id"] => {
+                Err(StoreError::Unique { columns, .. }) if again && columns == ["id"] => {
                     again = false;
                 }
                 attempt => break attempt,
@@ -256,7 +286,7 @@ impl Run<'_> {
                 };
                 return Err(judge.denied(verb));
             }
-            Err(error) => return Err(self.change_problem(&judge, &asked, error).await),
+            Err(error) => return Err(self.change_problem(&statement, &turn, error).await),
         };
         self.show(&judge, &turned.record, &asked.select, turned.outcome)
             .await
@@ -269,31 +299,33 @@ impl Run<'_> {
         }
     }
 
+    /// What a failed write is to its writer, of whom it is decided again what they would write by now.
     async fn change_problem(
         &mut self,
-        judge: &Judge,
-        asked: &Asked<'_>,
-        error: store::StoreError,
+        statement: &Statement,
+        turn: &Turn,
+        error: StoreError,
     ) -> Problem {
-        match error {
-            store::StoreError::ForeignKey { .. } => {
-                let model = judge.model();
-                let Ok(input) = input::read(model, asked.body, &self.app.settings.limits) else {
-                    return problem_of(error);
-                };
-                let mut record = Record {
-                    values: vec![Value::Null; model.fields.len()],
-                    extra: None,
-                    stale: false,
-                };
-                for (field, value) in input.fields {
-                    record.set(field, value);
-                }
-                self.write_problem(judge, &record, error).await
-            }
-            store::StoreError::Unique { columns, .. } => conflict(&columns),
-            other => problem_of(other),
+        if !matches!(
+            error,
+            StoreError::ForeignKey { .. } | StoreError::Unique { .. }
+        ) {
+            return problem_of(error);
         }
+        let rows = match self.engine.store.read(statement, self.bounds(1)).await {
+            Ok(rows) => rows,
+            Err(error) => return problem_of(error),
+        };
+        let row = (!rows.captured.is_empty()).then_some(rows.captured.as_slice());
+        let turned = match turn.decide(row) {
+            Ok((_, turned)) => turned,
+            Err(problem) => return problem,
+        };
+        let stored = row
+            .filter(|_| turned.outcome == Outcome::Changed)
+            .map(|row| Record::from_row(turn.judge.model(), row).0);
+        self.write_problem(&turn.judge, &turned.record, stored.as_ref(), error)
+            .await
     }
 }
 
@@ -376,7 +408,7 @@ impl Turn {
             let given = given.collect();
             let mut steps = None;
             // What the stored record has to answer, it has answered.
-            if let (_, Some(rule)) = guards {
+            if let Some(rule) = &guards.1 {
                 let absent: Vec<FieldId> = self
                     .unreadable
                     .iter()
@@ -385,7 +417,7 @@ impl Turn {
                     .collect();
                 let asks = judge
                     .planner()
-                    .allowed(model, Some(version), &record.for_plan(), &rule, &absent)
+                    .allowed(model, Some(version), &record.for_plan(), rule, &absent)
                     .map_err(unsupported(Code::Internal))?;
                 steps = Some(vec![asks]);
             }
@@ -394,6 +426,7 @@ impl Turn {
                 Turned {
                     record,
                     outcome: Outcome::Changed,
+                    guard: guards.1,
                     invalid: Some(invalid),
                     given,
                 },
@@ -405,6 +438,7 @@ impl Turn {
                 Turned {
                     record: stored,
                     outcome: Outcome::Changed,
+                    guard: None,
                     invalid: None,
                     given: Vec::new(),
                 },
@@ -435,11 +469,13 @@ impl Turn {
             .update(model, version, &changed, &for_plan, guards, &logged)
             .map_err(unsupported(Code::Internal))?;
         steps.extend(self.private.iter().cloned());
+        let guard = guards.result.cloned();
         Ok((
             Some(steps),
             Turned {
                 record,
                 outcome: Outcome::Changed,
+                guard,
                 invalid: None,
                 given: Vec::new(),
             },
@@ -532,7 +568,7 @@ impl Turn {
                         Value::Json(text) => Some(&**text),
                         _ => None,
                     };
-                    self.canonical(&field.name, &merge::merge(base, patch), errors)
+                    self.patched(&field.name, base, patch, errors)
                 }
                 _ => given.clone(),
             };
@@ -543,7 +579,7 @@ impl Turn {
             record.extra = match (self.way, &stored.extra, given) {
                 (Way::Put, _, given) => given,
                 (Way::Patch, Some(base), Some(patch)) => {
-                    match self.canonical("", &merge::merge(Some(base), &patch), errors) {
+                    match self.patched("", Some(base), &patch, errors) {
                         Value::Json(text) => Some(text),
                         _ => Some(base.clone()),
                     }
@@ -562,8 +598,17 @@ impl Turn {
             && matches!(access::field_read(field, caller), Rule::Allow)
     }
 
-    fn canonical(&self, field: &str, text: &str, errors: &mut Vec<FieldError>) -> Value {
-        match spec::json::canonical(text, self.judge.app.settings.limits.json_depth) {
+    fn patched(
+        &self,
+        field: &str,
+        stored: Option<&str>,
+        patch: &str,
+        errors: &mut Vec<FieldError>,
+    ) -> Value {
+        let depth = self.judge.app.settings.limits.json_depth;
+        let merged =
+            merge::merge(stored, patch).and_then(|text| spec::json::canonical(&text, depth));
+        match merged {
             Ok(text) if text == "null" => Value::Null,
             Ok(text) => Value::Json(text.into()),
             Err(error) => {
@@ -601,6 +646,7 @@ impl Turn {
             Turned {
                 record: draft.record,
                 outcome: Outcome::Created,
+                guard: draft.guard,
                 invalid: draft.invalid,
                 given,
             },

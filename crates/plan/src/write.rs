@@ -5,7 +5,8 @@ use crate::condition::{Conditions, Eyes, Unsupported};
 use crate::read::Planner;
 use crate::schema::EXTRA;
 use crate::sql::Sql;
-use spec::statement::{Capture, Expect, Lane, Output, Shape, Step};
+use spec::model::ID;
+use spec::statement::{Capture, Expect, Lane, Output, Shape, Statement, Step};
 use spec::types::ColumnType;
 use spec::{Dialect, FieldId, KeyKind, Model, Rule, Value};
 
@@ -252,6 +253,44 @@ impl Planner<'_> {
         Ok(step(sql, vec![Output::Unused], Expect::One))
     }
 
+    /// Whether each of these unique keys is held by a record that is not the one with the id `own`; one row of
+    /// booleans.
+    pub fn taken(
+        &self,
+        model: &Model,
+        record: &Record<'_>,
+        keys: &[Vec<FieldId>],
+        own: Option<&Value>,
+    ) -> Statement {
+        let mut sql = Sql::new(self.dialect);
+        for (i, key) in keys.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { "SELECT " })
+                .push("EXISTS (SELECT 1 FROM ")
+                .table(model)
+                .push(" t");
+            for (i, field) in key.iter().enumerate() {
+                let ty = column_of(model, *field);
+                sql.push(if i > 0 { " AND " } else { " WHERE " })
+                    .column("t", &model.field(*field).name)
+                    .push(" = ")
+                    .bind(record.values[usize::from(field.0)].clone(), ty);
+            }
+            if let Some(own) = own {
+                sql.push(" AND t.\"id\" <> ")
+                    .bind(own.clone(), model.key.column());
+            }
+            sql.push(")");
+        }
+        let columns = keys.iter().map(|_| Output::Captured {
+            ty: ColumnType::Bool,
+        });
+        let shape = Shape {
+            columns: columns.collect(),
+            capture: Capture::Every,
+        };
+        sql.statement(shape, Lane::Bounded)
+    }
+
     /// Removes the record that was read at `version`.
     pub fn delete(
         &self,
@@ -354,6 +393,30 @@ impl Planner<'_> {
         if let Some(table) = from {
             sql.push(" FROM ").push(table);
         }
+    }
+}
+
+/// The unique keys of a model for which a record has values, in the order of their fields; with the primary key or
+/// without.
+pub fn unique_keys(model: &Model, values: &[Value], primary: bool) -> Vec<Vec<FieldId>> {
+    let mut keys: Vec<Vec<FieldId>> = model
+        .indexes
+        .iter()
+        .filter(|index| index.unique)
+        .map(|index| index.fields.clone())
+        .collect();
+    if primary {
+        keys.push(vec![ID]);
+    }
+    keys.retain(|key| key.iter().all(|f| !values[usize::from(f.0)].is_null()));
+    keys.sort();
+    keys
+}
+
+fn column_of(model: &Model, field: FieldId) -> ColumnType {
+    match field {
+        ID => model.key.column(),
+        field => model.field(field).ty.column(),
     }
 }
 

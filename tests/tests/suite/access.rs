@@ -2,7 +2,7 @@
 
 use engine::Outcome;
 use mainstay_tests::*;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 const APP: &str = r#"
 ## modules/desk/module.toml
@@ -428,4 +428,89 @@ each_store!(field_rules_hide_and_refuse_fields, APP, async |fx| {
         (created.code(), created.errors()),
         ("access.field_forbidden", vec!["/boss forbidden".into()])
     );
+});
+
+const CREW: &str = r#"
+## modules/crew/module.toml
+[models.teams]
+id = "string"
+[models.teams.fields]
+owner = { type = "relation", to = "auth.users" }
+[models.teams.access]
+read = "owner == auth.id"
+
+[models.members]
+id = "string"
+[models.members.fields]
+team = { type = "relation", to = "teams" }
+rank = { type = "int", default = "1", check = "rank < 10" }
+[models.members.access]
+read   = "true"
+create = "team.owner == auth.id"
+update = "team.owner == auth.id"
+
+[models.notes]
+id = "string"
+[models.notes.fields]
+team = { type = "relation", to = "teams" }
+[models.notes.access]
+read   = "true"
+create = "true"
+update = "true"
+"#;
+
+// What is explained is what happens; and explaining writes nothing.
+each_store!(explain_asks_what_a_write_asks, CREW, async |fx| {
+    let who = &user(1);
+    for (team, owner) in [("mine", 1), ("theirs", 2)] {
+        let body = json!({"id": team, "owner": uid(owner)});
+        fx.create(&system(), "crew.teams", body).await.ok();
+    }
+    for model in ["crew.members", "crew.notes"] {
+        let body = json!({"id": "m", "team": "mine"});
+        fx.create(&system(), model, body).await.ok();
+    }
+    for (model, body) in [
+        ("crew.members", json!({"team": "mine"})),
+        ("crew.members", json!({"team": "theirs"})),
+        ("crew.members", json!({"team": "nobody"})),
+        ("crew.members", json!({"team": "theirs", "rank": 11})),
+        ("crew.members", json!({"team": "mine", "rank": 11})),
+        ("crew.notes", json!({"team": "mine"})),
+        ("crew.notes", json!({"team": "theirs"})),
+    ] {
+        let mut new = body.clone();
+        new["id"] = json!("new");
+        for (verb, change, body) in [
+            (plan::access::Verb::Create, false, new.to_string()),
+            (plan::access::Verb::Update, true, body.to_string()),
+        ] {
+            let about = match change {
+                true => engine::About::Change("m", body.as_bytes()),
+                false => engine::About::Body(body.as_bytes()),
+            };
+            let before = fx.changes().await.len();
+            let id = fx.model(model).id;
+            let told = fx.engine.explain(who, verb, id, about).await;
+            let told = told.expect("an explanation");
+            assert_eq!(fx.changes().await.len(), before, "nothing is written");
+            let body: Json = serde_json::from_str(&body).expect("JSON");
+            let done = match change {
+                true => fx.update(who, model, "m", body.clone()).await,
+                false => fx.create(who, model, body.clone()).await,
+            };
+            assert_eq!(
+                told.allowed,
+                Some(done.0.is_ok()),
+                "{verb:?} {model} {body}: {:?} {:?}",
+                told.note,
+                done.0
+            );
+            if done.0.is_err() {
+                assert!(told.note.is_some(), "{verb:?} {model} {body}");
+            } else if !change {
+                fx.delete(&system(), model, "new").await.done();
+            }
+        }
+    }
 });

@@ -6,6 +6,7 @@
 mod access;
 mod agreement;
 mod batches;
+mod cascades;
 mod concurrent;
 mod conditions;
 mod defaults;

@@ -206,3 +206,46 @@ each_store!(
         }
     }
 );
+
+const DEFAULTS: &str = r#"
+## modules/lib/module.toml
+[models.kinds]
+id = "string"
+[models.kinds.access]
+read = "true"
+
+[models.books]
+id = "string"
+[models.books.fields]
+kind  = { type = "relation", to = "kinds", default = "'plain'" }
+other = { type = "relation", to = "kinds", optional = true, inverse = "others" }
+[models.books.access]
+read = "true"
+create = "true"
+update = "true"
+"#;
+
+// Nobody else changes anything: trying again would never help.
+each_store!(
+    a_default_that_leads_nowhere_is_told_as_such,
+    DEFAULTS,
+    async |fx| {
+        let who = &user(1);
+        let wrong = ["/kind not_found"];
+        let reply = fx.create(who, "lib.books", json!({"id": "a"})).await;
+        assert_eq!(reply.errors(), wrong);
+        let reply = fx.replace(who, "lib.books", "a", json!({})).await;
+        assert_eq!(reply.errors(), wrong, "PUT of a new one");
+        let rare = json!({"id": "rare"});
+        fx.create(&system(), "lib.kinds", rare).await.ok();
+        let rare = json!({"id": "a", "kind": "rare"});
+        fx.create(who, "lib.books", rare).await.ok();
+        let reply = fx.replace(who, "lib.books", "a", json!({})).await;
+        assert_eq!(reply.errors(), wrong, "PUT onto one that is there");
+        let reply = fx
+            .replace(who, "lib.books", "a", json!({"other": "x"}))
+            .await;
+        assert_eq!(reply.errors(), ["/kind not_found", "/other not_found"]);
+        assert_eq!(fx.one(who, "lib.books", "a").await.ok()["kind"], "rare");
+    }
+);

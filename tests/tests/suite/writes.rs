@@ -613,3 +613,183 @@ each_store!(
         assert!(empty("club.members").await);
     }
 );
+
+const DOCUMENTS: &str = r#"
+[limits]
+json_depth = 127
+## modules/store/module.toml
+[models.documents]
+id = "string"
+open = true
+[models.documents.fields]
+meta = { type = "json", optional = true }
+[models.documents.access]
+read = "true"
+create = "true"
+update = "true"
+
+[models.parts]
+id = "string"
+[models.parts.fields]
+sku   = { type = "string", unique = true }
+name  = { type = "string", unique = true }
+shelf = { type = "int" }
+place = { type = "int" }
+note  = { type = "string", optional = true, unique = true }
+[models.parts.access]
+read = "true"
+create = "true"
+update = "true"
+[[models.parts.indexes]]
+fields = ["shelf", "place"]
+unique = true
+"#;
+
+// Byte for byte, whatever a parser makes of numbers and however deep it is.
+each_store!(
+    a_patch_leaves_what_it_does_not_name_as_it_is,
+    DOCUMENTS,
+    async |fx| {
+        let (who, model) = (&user(1), "store.documents");
+        let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        let numbers = "[51.248178375505404,9007199254740993,1.7976931348623157e308,-5e-324,0.1]";
+        let body = format!(
+            "{{\"id\":\"d\",\"meta\":{{\"x\":{numbers},\"y\":{{\"a\":1,\"b\":null}}}},\
+             \"x\":{numbers},\"deep\":{deep}}}"
+        );
+        fx.create_text(who, model, &body).await.ok();
+        let patch = json!({"meta": {"y": {"a": 2}}, "small": {"z": null, "n": 1}});
+        fx.update(who, model, "d", patch).await.ok();
+        let after = String::from_utf8(fx.one(who, model, "d").await.bytes()).expect("text");
+        for kept in [
+            format!("\"meta\":{{\"x\":{numbers},\"y\":{{\"a\":2,\"b\":null}}}}"),
+            format!("\"x\":{numbers}"),
+            format!("\"deep\":{deep}"),
+            "\"small\":{\"n\":1}".to_owned(),
+        ] {
+            assert!(after.contains(&kept), "{kept}\n{after}");
+        }
+        // The log says the same.
+        let changes = fx.changes_of(model, "d").await;
+        let logged = changes.last().and_then(|c| c.record.clone());
+        let logged = logged.expect("a record");
+        assert!(logged.contains(numbers) && logged.contains(&deep));
+        fx.update(who, model, "d", json!({"deep": null, "x": null}))
+            .await
+            .ok();
+        let after = fx.one(who, model, "d").await.ok();
+        assert!(after.get("deep").is_none() && after.get("x").is_none());
+    }
+);
+
+// Which of several unique values a store finds first is its own affair.
+each_store!(every_value_that_is_taken_is_named, DOCUMENTS, async |fx| {
+    let (who, model) = (&user(1), "store.parts");
+    let part = |id: &str, name: &str, place: u32| json!({"id": id, "sku": name, "name": name, "shelf": 1, "place": place});
+    fx.create(who, model, part("a", "a", 1)).await.ok();
+    fx.create(who, model, part("b", "b", 2)).await.ok();
+    let both = ["/name duplicate", "/sku duplicate"];
+    let all = [
+        "/name duplicate",
+        "/place duplicate",
+        "/shelf duplicate",
+        "/sku duplicate",
+    ];
+    let some = json!({"sku": "a", "name": "b", "shelf": 1, "place": 3});
+    for (reply, wanted) in [
+        (
+            fx.replace(who, model, "b", part("b", "a", 2)).await,
+            &both[..],
+        ),
+        (
+            fx.replace(who, model, "b", part("b", "a", 1)).await,
+            &all[..],
+        ),
+        (
+            fx.replace(who, model, "c", part("c", "a", 1)).await,
+            &all[..],
+        ),
+        (fx.create(who, model, part("c", "a", 1)).await, &all[..]),
+        (
+            fx.update(who, model, "b", json!({"name": "a", "sku": "a"}))
+                .await,
+            &both[..],
+        ),
+        (
+            fx.replace(who, model, "b", some).await,
+            &["/sku duplicate"][..],
+        ),
+        (
+            fx.create(who, model, part("a", "a", 3)).await,
+            &["/id duplicate", "/name duplicate", "/sku duplicate"][..],
+        ),
+    ] {
+        assert_eq!(reply.code(), "data.conflict");
+        assert_eq!(reply.errors(), wanted);
+        let order: Vec<&str> = reply.problem().errors.iter().map(|e| &*e.pointer).collect();
+        let mut declared = order.clone();
+        declared.sort_by_key(|p| {
+            ["/id", "/sku", "/name", "/shelf", "/place"]
+                .iter()
+                .position(|d| d == p)
+        });
+        assert_eq!(order, declared, "in the order of the model");
+    }
+    assert_eq!(fx.one(who, model, "b").await.ok()["sku"], "b");
+});
+
+const SMALL: &str = r#"
+[limits]
+answer = 250
+nested_page = 300
+## modules/store/module.toml
+[models.parts]
+id = "string"
+[models.parts.fields]
+name = { type = "string" }
+[models.parts.access]
+read = "true"
+create = "true"
+update = "true"
+
+[models.bins.fields]
+part = { type = "relation", to = "parts", inverse = "bins" }
+[models.bins.access]
+read = "true"
+"#;
+
+// What cannot be answered is refused before anything is written, so that trying again makes no second one.
+each_store!(
+    a_write_whose_answer_is_too_large_does_not_happen,
+    SMALL,
+    async |fx| {
+        let who = &user(1);
+        let mut select = Query::new().expand("bins").select;
+        select.expand[0].limit = Some(300);
+        let body = json!({"id": "a", "name": "n"}).to_string();
+        let model = fx.model("store.parts").id;
+        let create = plan::operation::Create {
+            model,
+            body: body.clone().into(),
+            select: select.clone(),
+        };
+        let operation = plan::operation::Operation::Create(create);
+        assert_eq!(fx.execute(who, operation).await.code(), "limit.expand");
+        let replace = plan::operation::Replace {
+            model,
+            id: "a".to_owned(),
+            body: body.into(),
+            if_match: None,
+            if_absent: false,
+            select,
+        };
+        let operation = plan::operation::Operation::Replace(replace);
+        assert_eq!(fx.execute(who, operation).await.code(), "limit.expand");
+        assert!(
+            fx.list(who, "store.parts", Query::new())
+                .await
+                .data()
+                .is_empty()
+        );
+    }
+);

@@ -194,6 +194,8 @@ pub struct Member<'a> {
     pub name: Cow<'a, str>,
     /// As it stands there, from the quote of its name to the end of its value.
     pub text: &'a str,
+    /// The text of its value.
+    pub value: &'a str,
 }
 
 impl<'a> Iterator for Members<'a> {
@@ -211,13 +213,15 @@ impl<'a> Iterator for Members<'a> {
         if bytes.get(colon) != Some(&b':') {
             return None;
         }
-        let end = skip_value(bytes, blank(bytes, colon + 1))?;
+        let from = blank(bytes, colon + 1);
+        let end = skip_value(bytes, from)?;
         let next = blank(bytes, end);
         if bytes.get(next) == Some(&b',') {
             self.at = Some(next);
         }
         let text = self.text.get(start..end)?;
-        Some(Member { name, text })
+        let value = self.text.get(from..end)?;
+        Some(Member { name, text, value })
     }
 }
 

@@ -335,7 +335,7 @@ static LIMITS: Table = Table {
         ),
         key(
             "json_depth",
-            Kind::Int { min: 1, max: 128 },
+            Kind::Int { min: 1, max: 127 },
             "64",
             "Nesting of a JSON body.",
         ),

@@ -91,7 +91,7 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
             table: table(),
             columns: columns(),
         },
-        SqlState::FOREIGN_KEY_VIOLATION => StoreError::ForeignKey {
+        ref code if is_reference(code) => StoreError::ForeignKey {
             table: table(),
             columns: columns(),
         },
@@ -104,6 +104,15 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
         ref code if is_down(code) => StoreError::Unavailable { cause, maybe },
         _ => StoreError::Other { cause },
     }
+}
+
+/// A reference that leads nowhere, or one that is left: since PostgreSQL 18 a delete that `ON DELETE RESTRICT` refuses
+/// has a code of its own.
+fn is_reference(code: &SqlState) -> bool {
+    matches!(
+        *code,
+        SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION
+    )
 }
 
 /// The error and what is behind it, for the log.
@@ -133,6 +142,17 @@ fn key_columns(detail: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_delete_is_about_references_under_both_of_its_codes() {
+        for (code, reference) in [("23503", true), ("23001", true), ("23505", false)] {
+            assert_eq!(
+                is_reference(&SqlState::from_code(code)),
+                reference,
+                "{code}"
+            );
+        }
+    }
 
     #[test]
     fn a_detail_gives_its_columns_and_keeps_its_values() {

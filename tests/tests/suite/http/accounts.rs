@@ -705,3 +705,36 @@ each_server!(
         }
     }
 );
+
+each_server!(no_password_stands_in_the_change_log, APP, async |server| {
+    let admin = server.admin().await;
+    let secret = "a secret that nobody logs";
+    let users = "/api/auth/users";
+    let body = |email: &str| json!({"email": email, "password": secret, "nickname": "logged"});
+    let made = admin
+        .post(users, body("made@example.com"))
+        .await
+        .expect(201);
+    let registered = server.anonymous();
+    let registered = registered.post("/api/auth/register", body("own@example.com"));
+    registered.await.expect(201);
+    server.login("made@example.com", secret).await.expect(200);
+    // Refused ones leave nothing, either.
+    let path = format!("{users}/{}", made["id"].as_str().expect("an id"));
+    admin
+        .patch(&path, json!({"password": secret}))
+        .await
+        .expect(422);
+    admin.put(&path, body("made@example.com")).await.expect(422);
+    let taken = admin.post(users, body("made@example.com")).await;
+    assert_eq!(taken.word(), "409 data.conflict");
+    let store = &server.backend.store;
+    let log = store.changes(&store::changes::Offset::start(), 1000).await;
+    let log = log.expect("the log");
+    assert!(!log.more);
+    let text = format!("{:?}", log.changes);
+    assert!(text.matches("logged").count() >= 2, "{text}");
+    for hidden in [secret, "password", "$argon2"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+});
