@@ -208,6 +208,38 @@ impl Review<'_> {
     }
 }
 
+/// What the products of a category amount to.
+pub struct Group<'a> {
+    pub category: &'a [u8],
+    pub count: i64,
+    pub sum: i64,
+    pub max: i64,
+}
+
+impl Group<'_> {
+    /// With the average rounded half to even at four digits; prices are positive.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"category\":");
+        string(out, self.category);
+        out.extend_from_slice(b",\"count\":");
+        int(out, self.count);
+        out.extend_from_slice(b",\"sum_price\":");
+        int(out, self.sum);
+        let (units, n) = (i128::from(self.sum) * 10_000, i128::from(self.count));
+        let (whole, rest) = (units / n, units % n * 2);
+        let average = whole + i128::from(rest > n || rest == n && whole % 2 == 1);
+        out.extend_from_slice(b",\"avg_price\":\"");
+        int(out, (average / 10_000) as i64);
+        out.push(b'.');
+        let fraction = (average % 10_000) as usize;
+        out.extend_from_slice(&DECIMAL[fraction / 100]);
+        out.extend_from_slice(&DECIMAL[fraction % 100]);
+        out.extend_from_slice(b"\",\"max_price\":");
+        int(out, self.max);
+        out.push(b'}');
+    }
+}
+
 /// Ends `{"data":[…` of a list. The cursor names the last record's place, where a full page was found.
 pub fn close_list(out: &mut Vec<u8>, full: bool, last_price: i64, last_id: &[u8]) {
     out.extend_from_slice(b"],\"next_cursor\":");

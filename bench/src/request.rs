@@ -42,6 +42,13 @@ pub fn list(query: &str) -> Option<List<'_>> {
     (category && sorted).then_some(list)
 }
 
+/// `group_by=category&…&category[lt]=…&price[gt]=…`: the bounds on categories and prices. None where it is another.
+pub fn aggregate(query: &str) -> Option<(Cow<'_, str>, i64)> {
+    let asked = "group_by=category&count=*&sum=price&avg=price&max=price&category%5Blt%5D=";
+    let (below, above) = query.strip_prefix(asked)?.split_once("&price%5Bgt%5D=")?;
+    Some((decode(below)?, above.parse().ok()?))
+}
+
 /// Undoes percent-encoding, and only copies where there is some.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {

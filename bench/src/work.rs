@@ -1,19 +1,29 @@
-//! The four kinds of work, as lists of requests. Each is deterministic and long enough that no
+//! The kinds of work, as lists of requests. Each is deterministic and long enough that no
 //! server answers it from one hot page.
 
 use std::fmt::Write as _;
 
-use crate::dataset::{CATEGORIES, Dataset, Random, category};
+use crate::{
+    dataset::{CATEGORIES, Dataset, Random, category},
+    json,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Work {
     One,
     List,
     Nested,
+    Aggregate,
     Create,
 }
 
-pub const ALL: [Work; 4] = [Work::One, Work::List, Work::Nested, Work::Create];
+pub const ALL: [Work; 5] = [
+    Work::One,
+    Work::List,
+    Work::Nested,
+    Work::Aggregate,
+    Work::Create,
+];
 
 pub struct Request {
     pub method: &'static str,
@@ -27,6 +37,7 @@ impl Work {
             Work::One => "one",
             Work::List => "list",
             Work::Nested => "nested",
+            Work::Aggregate => "aggregate",
             Work::Create => "create",
         }
     }
@@ -36,7 +47,16 @@ impl Work {
             Work::One => "one record",
             Work::List => "list of 20, filtered, sorted",
             Work::Nested => "20 with 5 nested each",
+            Work::Aggregate => "aggregate of the table",
             Work::Create => "create, durable",
+        }
+    }
+
+    /// An aggregate takes some ten milliseconds of a core: more at a time would only wait for each other.
+    pub fn connections(self, usual: usize) -> usize {
+        match self {
+            Work::Aggregate => usual.min(4),
+            Work::One | Work::List | Work::Nested | Work::Create => usual,
         }
     }
 
@@ -56,6 +76,14 @@ impl Work {
             Work::List => get(list_path(&mut random, 7000)),
             // The cheapest tenth of the products has reviews: those up to a price of about 1,000.
             Work::Nested => get(list_path(&mut random, 800) + "&expand=reviews%28limit%3A5%29"),
+            // Created products are left out, of others those of the lowest prices.
+            Work::Aggregate => {
+                let price = random.below(50);
+                get(format!(
+                    "/api/shop/products/aggregate?group_by=category&count=*&sum=price&avg=price&max=price\
+                     &category%5Blt%5D=created&price%5Bgt%5D={price}"
+                ))
+            }
             Work::Create => create(&mut random),
         };
         (0..count).map(|_| one()).collect()
@@ -127,6 +155,34 @@ pub fn expected(data: &Dataset, work: Work, request: &Request) -> String {
                     expected_reviews(data, product.id, &mut out);
                 }
                 out.push(b'}');
+            }
+            out.push(b']');
+        }
+        Work::Aggregate => {
+            let (_, price) = request
+                .path
+                .split_once("price%5Bgt%5D=")
+                .expect("it is named");
+            let price: i64 = price.parse().expect("a price is a number");
+            out.push(b'[');
+            for n in 0..CATEGORIES {
+                let category = category(n);
+                let mut group = json::Group {
+                    category: category.as_bytes(),
+                    count: 0,
+                    sum: 0,
+                    max: 0,
+                };
+                let products = data.products.iter().filter(|p| p.active);
+                for product in products.filter(|p| p.category == category && p.price > price) {
+                    group.count += 1;
+                    group.sum += product.price;
+                    group.max = group.max.max(product.price);
+                }
+                if n > 0 {
+                    out.push(b',');
+                }
+                group.write(&mut out);
             }
             out.push(b']');
         }

@@ -2,6 +2,7 @@
 //! repeats at length what was sent.
 #![no_main]
 
+use api::rest::aggregate;
 use api::rest::query::{parse_list, parse_nothing, parse_select};
 use engine::operation::Expand;
 use libfuzzer_sys::fuzz_target;
@@ -46,6 +47,17 @@ fuzz_target!(|query: &str| {
             let (depth, number) = depth_and_number(&list.select.expand);
             assert!(depth <= limits.expand_depth && number <= limits.expand);
             assert!(list.filter.is_none_or(|f| !f.contains('\0')));
+        }
+        Err(problem) => {
+            assert!((400..500).contains(&problem.status()));
+            assert!(problem.detail.len() < 1000, "{}", problem.detail);
+            assert!(!problem.detail.contains(char::is_control));
+        }
+    }
+    match aggregate::parse(Some(query), model, &APP) {
+        Ok(asked) => {
+            assert!(asked.limit.is_none_or(|l| (1..=limits.groups).contains(&l)));
+            assert!(asked.plain.iter().all(|p| model.field_named(&p.field).is_some()));
         }
         Err(problem) => {
             assert!((400..500).contains(&problem.status()));

@@ -207,6 +207,15 @@ impl Fixture {
         self.execute(who, Operation::List(list)).await
     }
 
+    /// As a query string says it; `&&` and `+` stand for themselves.
+    pub async fn aggregate(&self, who: &Principal, model: &str, query: &str) -> Reply {
+        let query = query.replace("&&", "%26%26").replace('+', "%2B");
+        match api::rest::aggregate::parse(Some(&query), self.model(model), &self.app) {
+            Ok(aggregate) => self.execute(who, Operation::Aggregate(aggregate)).await,
+            Err(problem) => Reply(Err(problem)),
+        }
+    }
+
     pub async fn update(&self, who: &Principal, model: &str, id: &str, body: Json) -> Reply {
         self.update_if(who, model, id, body, None).await
     }

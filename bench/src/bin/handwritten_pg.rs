@@ -24,7 +24,7 @@ use axum::{
 };
 use mainstay_bench::{
     args,
-    json::{self, MICROS_1970_TO_2000, Product, Review},
+    json::{self, Group, MICROS_1970_TO_2000, Product, Review},
     request::{self, PRODUCTS},
     serve,
 };
@@ -48,6 +48,8 @@ const NESTED: &str = "select p.*, r.* from ( \
         select array_agg(id), array_agg(rating), array_agg(body), array_agg(created_at), array_agg(updated_at) \
         from (select id, rating, body, created_at, updated_at from reviews where product = p.id order by id limit $4) r \
     ) r order by p.price, p.id";
+const AGGREGATE: &str = "select category, count(*), sum(price)::bigint, max(price) \
+    from products where category < $1 and price > $2 and active group by category order by category";
 const CREATE: &str = "insert into products \
     (id, name, description, price, category, active, created_at, updated_at) \
     values ($1, $2, $3, $4, $5, $6, $7, $7)";
@@ -58,6 +60,7 @@ struct Lane {
     one: Statement,
     list: Statement,
     nested: Statement,
+    aggregate: Statement,
     create: Statement,
     in_flight: AtomicUsize,
 }
@@ -73,6 +76,9 @@ impl Lane {
                 .await?,
             nested: client
                 .prepare_typed(NESTED, &[Type::TEXT, Type::INT8, Type::INT8, Type::INT8])
+                .await?,
+            aggregate: client
+                .prepare_typed(AGGREGATE, &[Type::TEXT, Type::INT8])
                 .await?,
             create: client.prepare(CREATE).await?,
             client,
@@ -259,6 +265,35 @@ impl<'a> Items<'a> {
     }
 }
 
+async fn aggregate(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let Some((below, above)) = request::aggregate(&query) else {
+        return serve::empty(StatusCode::BAD_REQUEST);
+    };
+    let lane = choose(&app.readers);
+    let (client, below) = (&lane.0.client, &*below);
+    let rows = match client.query(&lane.0.aggregate, &[&below, &above]).await {
+        Err(error) => return serve::failed(error),
+        Ok(rows) => rows,
+    };
+    let mut out = Vec::with_capacity(32 + rows.len() * 128);
+    out.extend_from_slice(b"{\"data\":[");
+    for (i, row) in rows.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let group = Group {
+            category: raw(row, 0),
+            count: int(raw(row, 1)),
+            sum: int(raw(row, 2)),
+            max: int(raw(row, 3)),
+        };
+        group.write(&mut out);
+    }
+    out.extend_from_slice(b"],\"more\":false}");
+    serve::json(StatusCode::OK, out)
+}
+
 async fn create(State(app): State<Arc<App>>, body: Bytes) -> Response {
     let Some(new) = request::new_product(&body) else {
         return serve::empty(StatusCode::UNPROCESSABLE_ENTITY);
@@ -362,6 +397,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .expect("the database answers");
             Router::new()
                 .route(PRODUCTS, routing::get(list).post(create))
+                .route(&format!("{PRODUCTS}/aggregate"), routing::get(aggregate))
                 .route(&format!("{PRODUCTS}/{{id}}"), routing::get(one))
                 .with_state(Arc::new(app))
         }

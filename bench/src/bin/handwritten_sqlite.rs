@@ -25,7 +25,7 @@ use axum::{
 };
 use mainstay_bench::{
     args,
-    json::{self, Product, Review},
+    json::{self, Group, Product, Review},
     request::{self, List, PRODUCTS},
     serve,
 };
@@ -42,6 +42,8 @@ const LIST: &str = "select id, name, description, price, category, active, creat
     from products where category = ?1 and price > ?2 and active order by price, id limit ?3";
 const REVIEWS: &str = "select id, rating, body, created_at, updated_at \
     from reviews where product = ?1 order by id limit ?2";
+const AGGREGATE: &str = "select category, count(*), sum(price), max(price) \
+    from products where category < ?1 and price > ?2 and active group by category order by category";
 const CREATE: &str = "insert into products \
     (id, name, description, price, category, active, created_at, updated_at) \
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
@@ -62,6 +64,7 @@ struct Reader {
     one: Statement<'static>,
     list: Statement<'static>,
     reviews: Statement<'static>,
+    aggregate: Statement<'static>,
 }
 
 thread_local! {
@@ -76,6 +79,7 @@ impl Reader {
             one: connection.prepare(ONE)?,
             list: connection.prepare(LIST)?,
             reviews: connection.prepare(REVIEWS)?,
+            aggregate: connection.prepare(AGGREGATE)?,
         })
     }
 
@@ -93,6 +97,30 @@ impl Reader {
         let mut out = Vec::with_capacity(512);
         product(row)?.write(&mut out);
         Ok(Some(out))
+    }
+
+    fn aggregate(&mut self, below: &str, above: i64) -> Result<Vec<u8>> {
+        self.aggregate.raw_bind_parameter(1, below)?;
+        self.aggregate.raw_bind_parameter(2, above)?;
+        let mut rows = self.aggregate.raw_query();
+        let mut out = Vec::with_capacity(8192);
+        out.extend_from_slice(b"{\"data\":[");
+        let mut first = true;
+        while let Some(row) = rows.next()? {
+            if !first {
+                out.push(b',');
+            }
+            first = false;
+            let group = Group {
+                category: row.get_ref(0)?.as_bytes()?,
+                count: row.get_ref(1)?.as_i64()?,
+                sum: row.get_ref(2)?.as_i64()?,
+                max: row.get_ref(3)?.as_i64()?,
+            };
+            group.write(&mut out);
+        }
+        out.extend_from_slice(b"],\"more\":false}");
+        Ok(out)
     }
 
     /// With nested reviews this is one snapshot: while the outer statement has rows to give, the
@@ -201,6 +229,17 @@ async fn list(RawQuery(query): RawQuery) -> Response {
         return serve::empty(StatusCode::BAD_REQUEST);
     };
     match Reader::with(|reader| reader.list(&list)) {
+        Err(error) => serve::failed(error),
+        Ok(out) => serve::json(StatusCode::OK, out),
+    }
+}
+
+async fn aggregate(RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let Some((below, above)) = request::aggregate(&query) else {
+        return serve::empty(StatusCode::BAD_REQUEST);
+    };
+    match Reader::with(|reader| reader.aggregate(&below, above)) {
         Err(error) => serve::failed(error),
         Ok(out) => serve::json(StatusCode::OK, out),
     }
@@ -330,6 +369,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         READER.set(Some(reader));
         let router = Router::new()
             .route(PRODUCTS, routing::get(list).post(create))
+            .route(&format!("{PRODUCTS}/aggregate"), routing::get(aggregate))
             .route(&format!("{PRODUCTS}/{{id}}"), routing::get(one))
             .with_state(Arc::clone(&queue));
         async { router }

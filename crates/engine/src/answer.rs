@@ -14,7 +14,7 @@ pub enum Answer {
         /// The record's key, as it stands in an address.
         id: String,
     },
-    /// A page: `{"data":[…],"next_cursor":…}`.
+    /// A page, `{"data":[…],"next_cursor":…}`, or groups, `{"data":[…],"more":…}`.
     Page { body: Vec<u8> },
     /// Done, and there is nothing to show: a delete, or a write whose result the writer may not read.
     Done {

@@ -120,7 +120,10 @@ impl Engine {
                 Operation::Update(o) => (o.model, &o.id, Some(&*o.body)),
                 Operation::Replace(o) => (o.model, &o.id, Some(&*o.body)),
                 Operation::Delete(o) => (o.model, &o.id, None),
-                Operation::List(_) | Operation::One(_) | Operation::Create(_) => return None,
+                Operation::List(_)
+                | Operation::One(_)
+                | Operation::Aggregate(_)
+                | Operation::Create(_) => return None,
             };
             let model = app.model(model);
             let id = spec::key::read(model.key, id)?;
@@ -133,6 +136,7 @@ impl Engine {
             Operation::List(list) => run.list(list).await,
             Operation::One(one) => run.one(one).await,
             // Boxed, so that a read's future has no room for theirs: it is moved with every request.
+            Operation::Aggregate(aggregate) => Box::pin(run.aggregate(aggregate)).await,
             Operation::Create(create) => Box::pin(run.create(create, beforehand)).await,
             Operation::Update(update) => Box::pin(run.update(update, beforehand.private)).await,
             Operation::Replace(replace) => Box::pin(run.replace(replace, beforehand.private)).await,

@@ -11,6 +11,7 @@
 //!
 //! Absent here: HTTP, SQL drivers, JavaScript.
 
+mod aggregate;
 mod answer;
 mod cascade;
 mod conflict;

@@ -150,6 +150,8 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
         ("limits.expand_depth", s.limits.expand_depth.into()),
         ("limits.expand", s.limits.expand.into()),
         ("limits.answer", s.limits.answer.into()),
+        ("limits.groups", s.limits.groups.into()),
+        ("limits.aggregates", s.limits.aggregates.into()),
         ("limits.filter", s.limits.filter.into()),
         ("limits.filter_nodes", s.limits.filter_nodes.into()),
         ("limits.filter_depth", s.limits.filter_depth.into()),

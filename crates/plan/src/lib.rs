@@ -4,10 +4,12 @@
 //! - [`access`]: which rule binds this caller, folded for them.
 //! - [`condition`]: a checked expression → a SQL condition, on either dialect.
 //! - [`read`], [`page`], [`expand`]: one record, a page of a list, related records.
+//! - [`aggregate`]: what groups of records amount to.
 //! - [`write`]: the steps of a create, an update, a delete, with their rows of the change log.
 //! - [`schema`]: models → tables.
 
 pub mod access;
+pub mod aggregate;
 pub mod condition;
 pub mod expand;
 pub mod operation;

@@ -8,6 +8,8 @@ use spec::ModelId;
 pub enum Operation {
     List(List),
     One(One),
+    /// What groups of records amount to.
+    Aggregate(Aggregate),
     Create(Create),
     /// JSON Merge Patch (RFC 7396).
     Update(Update),
@@ -36,6 +38,54 @@ pub struct One {
     pub model: ModelId,
     pub id: String,
     pub select: Select,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregate {
+    pub model: ModelId,
+    /// CEL.
+    pub filter: Option<String>,
+    /// And-ed with `filter`.
+    pub plain: Vec<PlainFilter>,
+    /// Fields, paths of to-one relations that end in one, or parts of dates behind either; none: all records are one
+    /// group.
+    pub group_by: Vec<Vec<String>>,
+    pub aggregates: Vec<Amount>,
+    /// CEL over the names of the result.
+    pub having: Option<String>,
+    /// By the names of the result.
+    pub sort: Vec<SortTerm>,
+    /// Groups that are answered.
+    pub limit: Option<u32>,
+}
+
+/// `sum=price`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Amount {
+    pub function: Function,
+    /// As in [`Aggregate::group_by`]; none for the records themselves, `count=*`.
+    pub path: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl Function {
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Count => "count",
+            Function::Sum => "sum",
+            Function::Avg => "avg",
+            Function::Min => "min",
+            Function::Max => "max",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -132,6 +182,7 @@ impl Operation {
         match self {
             Operation::List(o) => o.model,
             Operation::One(o) => o.model,
+            Operation::Aggregate(o) => o.model,
             Operation::Create(o) => o.model,
             Operation::Update(o) => o.model,
             Operation::Replace(o) => o.model,
@@ -143,6 +194,7 @@ impl Operation {
         match self {
             Operation::List(_) => "list",
             Operation::One(_) => "one",
+            Operation::Aggregate(_) => "aggregate",
             Operation::Create(_) => "create",
             Operation::Update(_) => "update",
             Operation::Replace(_) => "replace",

@@ -3,8 +3,10 @@
 use crate::Caller;
 use crate::access;
 use crate::operation::{Expand, PlainFilter, PlainOp, Select, SortTerm};
+use spec::expr::ast;
 use spec::expr::check::{self, Purpose, Scope};
 use spec::expr::fold::{self, Known};
+use spec::expr::parse;
 use spec::expr::{Comparison, Expr, ExprKind, Place, Span, Type, type_of};
 use spec::nearest::nearest;
 use spec::problem::{Result, shown};
@@ -364,44 +366,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn sort_term(&self, model: &'a Model, term: &SortTerm) -> Result<Sort> {
-        let mut place = Place::This;
-        let mut at = model;
-        let (last, hops) = term
-            .path
-            .split_last()
-            .ok_or_else(|| Problem::new(Code::BadSort, "A sort term is empty."))?;
-        if hops.len() > self.limits.expand_depth as usize {
-            return Err(
-                Problem::new(Code::BadSort, "The path of a sort term is too long.")
-                    .limited("limits.expand_depth", u64::from(self.limits.expand_depth)),
-            );
-        }
-        for hop in hops {
-            let field = self.field(at, hop, Code::BadSort)?;
-            let Some(relation) = field.relation() else {
-                return Err(Problem::new(
-                    Code::BadSort,
-                    format!("{hop} is no relation."),
-                ));
-            };
-            let to = self.app.model(relation.to);
-            if to.module != at.module {
-                return Err(Problem::new(
-                    Code::BadSort,
-                    format!(
-                        "{hop} leads into the module {}; a sort order cannot cross modules.",
-                        to.module_name
-                    ),
-                ));
-            }
-            place = Place::Follow {
-                base: Box::new(place),
-                field: field.id,
-                to: relation.to,
-            };
-            at = to;
-        }
-        let field = self.field(at, last, Code::BadSort)?;
+        let (place, at, field) = self.path(model, &term.path, Code::BadSort, "a sort order")?;
         let unsorted = match field.ty {
             FieldType::Json | FieldType::List { .. } => "is JSON; it has no order",
             FieldType::Text { .. } => {
@@ -410,10 +375,13 @@ impl<'a> Resolver<'a> {
             _ => "",
         };
         if !unsorted.is_empty() {
-            return Err(Problem::new(Code::BadSort, format!("{last} {unsorted}.")));
+            return Err(Problem::new(
+                Code::BadSort,
+                format!("{} {unsorted}.", field.name),
+            ));
         }
         let plain =
-            hops.is_empty() && matches!(access::field_read(field, self.caller), Rule::Allow);
+            place == Place::This && matches!(access::field_read(field, self.caller), Rule::Allow);
         Ok(Sort {
             expr: Expr {
                 kind: ExprKind::Field {
@@ -428,6 +396,51 @@ impl<'a> Resolver<'a> {
             column: plain.then_some(field.id),
             nullable: field.optional || !plain,
         })
+    }
+
+    /// The field that a path of to-one relations inside the module ends in, the model that has it, and where its record
+    /// is. `whole` is what cannot cross modules; problems have `code`.
+    pub(crate) fn path(
+        &self,
+        model: &'a Model,
+        path: &[String],
+        code: Code,
+        whole: &str,
+    ) -> Result<(Place, &'a Model, &'a Field)> {
+        let (mut place, mut at) = (Place::This, model);
+        let (last, hops) = path
+            .split_last()
+            .ok_or_else(|| Problem::new(code, "A name is empty."))?;
+        if hops.len() > self.limits.expand_depth as usize {
+            return Err(Problem::new(
+                code,
+                format!("The path {} is too long.", shown(&path.join("."))),
+            )
+            .limited("limits.expand_depth", u64::from(self.limits.expand_depth)));
+        }
+        for hop in hops {
+            let field = self.field(at, hop, code)?;
+            let Some(relation) = field.relation() else {
+                return Err(Problem::new(code, format!("{hop} is no relation.")));
+            };
+            let to = self.app.model(relation.to);
+            if to.module != at.module {
+                return Err(Problem::new(
+                    code,
+                    format!(
+                        "{hop} leads into the module {}; {whole} cannot cross modules.",
+                        to.module_name
+                    ),
+                ));
+            }
+            place = Place::Follow {
+                base: Box::new(place),
+                field: field.id,
+                to: relation.to,
+            };
+            at = to;
+        }
+        Ok((place, at, self.field(at, last, code)?))
     }
 
     /// The filter of a list, plain ones and-ed, typed and folded for the caller. None where nothing is asked.
@@ -455,37 +468,51 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn cel(&self, model: &'a Model, text: &str) -> Result<Expr> {
+    /// A condition that a caller wrote, typed, within the bounds of a filter; names are made ready by `prepare`. It is
+    /// not looked at whose fields they are.
+    pub(crate) fn condition(
+        &self,
+        parameter: &str,
+        text: &str,
+        scope: &Scope<'_>,
+        prepare: impl FnOnce(&mut ast::Expr),
+    ) -> Result<Expr> {
+        let what = match parameter {
+            "filter" => "The filter",
+            other => other,
+        };
         if text.len() > self.limits.filter as usize {
             return Err(Problem::new(
                 Code::FilterTooLarge,
                 format!(
-                    "The filter has {} bytes; {} are allowed.",
+                    "{what} has {} bytes; {} are allowed.",
                     text.len(),
                     self.limits.filter
                 ),
             )
             .limited("limits.filter", u64::from(self.limits.filter)));
         }
-        let scope = Scope {
-            app: self.app,
-            model: Some(model.id),
-            purpose: Purpose::Filter,
-        };
-        let limits = spec::expr::parse::Limits {
+        let limits = parse::Limits {
             bytes: self.limits.filter,
             nodes: self.limits.filter_nodes,
             depth: self.limits.filter_depth,
         };
-        let expr = check::compile_within(text, limits, &scope).map_err(|errors| {
+        let typed = parse::parse_within(text, limits).and_then(|mut tree| {
+            prepare(&mut tree);
+            check::check(&tree, scope)
+        });
+        typed.map_err(|errors| {
             let Some(first) = errors.first() else {
-                return Problem::new(Code::BadFilter, "The filter is not valid.");
+                return Problem::new(Code::BadFilter, format!("{what} is not valid."));
             };
             let at = text
                 .get(..first.span.start as usize)
                 .map_or(0, |before| before.chars().count())
                 + 1;
-            let mut detail = format!("At character {at}: {}", first.message);
+            let mut detail = match parameter {
+                "filter" => format!("At character {at}: {}", first.message),
+                other => format!("At character {at} of {other}: {}", first.message),
+            };
             if let Some(help) = &first.help {
                 detail.push_str(" (");
                 detail.push_str(help);
@@ -502,7 +529,16 @@ impl<'a> Resolver<'a> {
                 },
                 _ => problem,
             }
-        })?;
+        })
+    }
+
+    fn cel(&self, model: &'a Model, text: &str) -> Result<Expr> {
+        let scope = Scope {
+            app: self.app,
+            model: Some(model.id),
+            purpose: Purpose::Filter,
+        };
+        let expr = self.condition("filter", text, &scope, |_| {})?;
         let mut hidden = None;
         expr.walk(&mut |e| {
             if let ExprKind::Field { model, field, .. } = &e.kind {
@@ -681,7 +717,7 @@ fn hidden_field(field: &Field, code: Code) -> Problem {
     )
 }
 
-fn suggestion(word: &str, known: &[&str]) -> String {
+pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
     match nearest(word, known.iter().copied()) {
         Some(near) => format!("; did you mean {near}?"),
         None if known.is_empty() => ".".to_owned(),

@@ -210,6 +210,40 @@ pub fn write_uuid(out: &mut Vec<u8>, id: &uuid::Uuid) {
     out.push(b'"');
 }
 
+/// Appends `"-12.50"`, quotes included, every digit of the scale shown; of any number of digits.
+pub fn write_units(out: &mut Vec<u8>, units: i128, scale: u8) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(units.unsigned_abs()).as_bytes();
+    let scale = usize::from(scale);
+    out.push(b'"');
+    if units < 0 {
+        out.push(b'-');
+    }
+    let whole = digits.len().saturating_sub(scale);
+    if whole == 0 {
+        out.push(b'0');
+    }
+    out.extend_from_slice(&digits[..whole]);
+    if scale > 0 {
+        out.push(b'.');
+        out.resize(out.len() + scale - (digits.len() - whole), b'0');
+        out.extend_from_slice(&digits[whole..]);
+    }
+    out.push(b'"');
+}
+
+/// Appends a sum or an average: with a scale as [`write_units`] does; without one as a number, unless it is one that a
+/// client would not read exactly. False where nothing was written.
+#[must_use]
+pub fn write_total(out: &mut Vec<u8>, units: i128, scale: Option<u8>) -> bool {
+    match (scale, i64::try_from(units)) {
+        (Some(scale), _) => write_units(out, units, scale),
+        (None, Ok(whole)) if whole.abs() <= crate::value::MAX_INT => write_i64(out, whole),
+        (None, _) => return false,
+    }
+    true
+}
+
 /// Appends `"12.50"`, quotes included: `value` at `scale`, or as it is where that would round it.
 pub fn write_decimal(out: &mut Vec<u8>, value: crate::Decimal, scale: u8) {
     let value = value.rescale(scale).unwrap_or(value);

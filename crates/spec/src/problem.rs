@@ -22,6 +22,7 @@ pub enum Code {
     BadCursor,
     BadFields,
     BadExpand,
+    BadAggregate,
     BadId,
     BadPrecondition,
     NotBuilt,
@@ -32,6 +33,7 @@ pub enum Code {
     PageTooLarge,
     ExpandTooDeep,
     FilterTooLarge,
+    TooManyGroups,
     QueryTimeout,
     Overloaded,
     RequestTimeout,
@@ -101,6 +103,7 @@ entries! {
     BadCursor "request.bad_cursor" 400 "The cursor is not valid here" "A cursor belongs to one caller, model, filter and sort order; start again without it.";
     BadFields "request.bad_fields" 400 "The list of fields is not valid" "Name fields of the model, separated by commas.";
     BadExpand "request.bad_expand" 400 "The list of relations to expand is not valid" "Name relations, separated by commas, with dots for deeper ones: expand=reviews(limit:5),category.parent.";
+    BadAggregate "request.bad_aggregate" 400 "The aggregate is not valid" "Group by fields and count, add up or compare others: group_by=category&count=*&avg=price; docs/aggregates.md lists what can be asked.";
     BadId "request.bad_id" 400 "The id is not one of this model's kind" "Ids are UUIDs unless the model says otherwise.";
     BadPrecondition "request.bad_precondition" 400 "The If-Match or If-None-Match header is not valid" "Send the ETag as it was answered, quotes included.";
     NotBuilt "request.not_built" 400 "This is designed but not built yet" "The detail says what to do without it; what is ignored would be a promise that nobody keeps.";
@@ -110,6 +113,7 @@ entries! {
     PageTooLarge "limit.page" 400 "The page is too large" "Ask for fewer records and follow next_cursor, or raise limits.page in mainstay.toml.";
     ExpandTooDeep "limit.expand" 400 "Too many or too deep relations to expand" "Expand fewer relations, or raise limits.expand_depth in mainstay.toml.";
     FilterTooLarge "limit.filter" 400 "The filter is too large or too deep" "Simplify the filter, or raise limits.filter in mainstay.toml.";
+    TooManyGroups "limit.groups" 400 "There are too many groups" "Narrow them with filter or having, ask for the first ones with sort and limit, or raise limits.groups in mainstay.toml.";
     QueryTimeout "limit.query_time" 503 "The query took too long" "Narrow the filter or declare an index for it; limits.query_time in mainstay.toml is the bound.";
     Overloaded "limit.overloaded" 503 "The server is at its limit" "Try again after Retry-After seconds.";
     RequestTimeout "limit.request_time" 408 "The request did not arrive in time" "Send the request faster, or raise limits.head_time or limits.body_time in mainstay.toml.";

@@ -61,6 +61,10 @@ pub struct Limits {
     pub expand: u32,
     /// Records that one answer may hold, those of relations included.
     pub answer: u32,
+    /// Groups of an aggregate's answer at most.
+    pub groups: u32,
+    /// Counts, sums and the like in one aggregate.
+    pub aggregates: u32,
     /// Bytes of a filter.
     pub filter: u32,
     /// Nodes of a filter's tree.
@@ -118,6 +122,8 @@ impl Default for Settings {
                 expand_depth: 3,
                 expand: 10,
                 answer: 25_000,
+                groups: 1000,
+                aggregates: 20,
                 filter: 4096,
                 filter_nodes: 500,
                 filter_depth: 32,

@@ -45,6 +45,10 @@ pub enum Capture {
 pub enum Output {
     /// `"key":value`.
     Field { key: Key, ty: ColumnType },
+    /// `"key":value` of a sum or an average, which may be larger than any field: a string of this scale; without one a
+    /// whole number, and the read ends with an error where a JSON client could not read it exactly. The column is
+    /// `numeric` on PostgreSQL, and on SQLite what `mainstay_sum` answers.
+    Total { key: Key, scale: Option<u8> },
     /// Two columns, a condition and a value: written as a field where the condition is true, left out otherwise.
     Guarded { key: Key, ty: ColumnType },
     /// Not written, handed back as a [`Value`].

@@ -22,6 +22,8 @@ pub enum StoreError {
     ForeignKey { table: String, columns: Vec<String> },
     /// A write was beaten by others too many times.
     Contended,
+    /// A sum is beyond what it is answered as.
+    OutOfRange { cause: String },
     /// The schema is not what the statement expects, a defect of ours, or corruption.
     Other { cause: String },
 }
@@ -46,6 +48,7 @@ impl fmt::Display for StoreError {
                 write!(f, "{table}: a reference by {}", columns.join(", "))
             }
             StoreError::Contended => write!(f, "the record is being changed by many at once"),
+            StoreError::OutOfRange { cause } => write!(f, "a sum is too large: {cause}"),
             StoreError::Other { cause } => write!(f, "{cause}"),
         }
     }
@@ -62,8 +65,8 @@ impl StoreError {
     }
 }
 
-/// What a caller is told, and what the log is. Conflicts and references are the caller's own data: whoever
-/// writes tells of them, and here they are defects.
+/// What a caller is told, and what the log is. Conflicts, references and sums are the caller's own data: whoever
+/// writes or adds up tells of them, and here they are defects.
 pub fn problem_of(error: StoreError) -> Problem {
     let cause = error.to_string();
     let wait = Duration::from_secs(1);
@@ -89,7 +92,10 @@ pub fn problem_of(error: StoreError) -> Problem {
         StoreError::Contended => {
             Problem::new(Code::Contended, "Others changed the record each time this write was tried.").retry_after(wait)
         }
-        StoreError::Unique { .. } | StoreError::ForeignKey { .. } | StoreError::Other { .. } => {
+        StoreError::Unique { .. }
+        | StoreError::ForeignKey { .. }
+        | StoreError::OutOfRange { .. }
+        | StoreError::Other { .. } => {
             return Problem::internal(cause);
         }
     }

@@ -2,7 +2,7 @@
 //! its rows fails, and an operation without a surface does not compile.
 
 use mainstay_tests::*;
-use plan::operation::{Create, Delete, List, One, Operation, Replace, Select, Update};
+use plan::operation::{Aggregate, Create, Delete, List, One, Operation, Replace, Select, Update};
 use serde_json::{Value as Json, json};
 use spec::{ModelId, Principal};
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ fn surfaces(operation: &Operation) -> &'static [&'static str] {
     match operation {
         Operation::List(_) => &["list", "filter", "sort", "expand", "count"],
         Operation::One(_) => &["one"],
+        Operation::Aggregate(_) => &["sum", "extreme", "group", "having", "sorted_groups"],
         Operation::Create(_) => &["create"],
         Operation::Update(_) => &["update"],
         Operation::Replace(_) => &["replace", "upsert"],
@@ -57,6 +58,16 @@ fn operations() -> Vec<Operation> {
             model,
             id: id.clone(),
             select: select.clone(),
+        }),
+        Operation::Aggregate(Aggregate {
+            model,
+            filter: None,
+            plain: Vec::new(),
+            group_by: Vec::new(),
+            aggregates: Vec::new(),
+            having: None,
+            sort: Vec::new(),
+            limit: None,
         }),
         Operation::Create(Create {
             model,
@@ -161,13 +172,49 @@ async fn answered(
             let word = if seen { "seen" } else { "hidden" };
             word.to_owned()
         }
+        "sum" | "extreme" | "group" | "having" => {
+            let (query, column) = match surface {
+                "sum" => (format!("sum={field}&count={field}"), format!("sum_{field}")),
+                "extreme" => (format!("max={field}&min={field}"), format!("max_{field}")),
+                "group" => (format!("group_by={field}&count=*"), field.to_owned()),
+                _ => (
+                    format!("group_by=name&avg={field}&max={field}&having=avg_{field} > 1.0"),
+                    format!("max_{field}"),
+                ),
+            };
+            let reply = fx.aggregate(who, M, &query).await;
+            if reply.0.is_err() {
+                return refusal(&reply);
+            }
+            let seen = reply.data().iter().any(|group| group[&column] == HIGH);
+            let word = if seen { "seen" } else { "hidden" };
+            word.to_owned()
+        }
+        "sorted_groups" => {
+            let decoy = decoy(fx).await;
+            let mut first = Vec::new();
+            for sign in ["", "-"] {
+                let query = format!("group_by=name&sum={field}&sort={sign}sum_{field}");
+                let reply = fx.aggregate(who, M, &query).await;
+                if reply.0.is_err() {
+                    fx.delete(&system(), M, &decoy).await.done();
+                    return refusal(&reply);
+                }
+                let data = reply.data();
+                first.push(data.iter().position(|group| group["name"] == "x"));
+            }
+            fx.delete(&system(), M, &decoy).await.done();
+            // Of two groups that look alike the order follows the name: the decoy's is lower.
+            match first[..] {
+                [None, None] => "absent",
+                [Some(1), Some(0)] => "seen",
+                [Some(1), Some(1)] => "hidden",
+                _ => "told",
+            }
+            .to_owned()
+        }
         "sort" => {
-            // The decoy is everybody's to see, and lower.
-            let decoy = json!({"name": "decoy", "owner": uid(4), "public": true, "open": 1, "cost": 1, "audit": 1, "fixed": 1});
-            let decoy = mainstay_tests::id(&fx.create(&system(), M, decoy).await.ok());
-            fx.update(&system(), M, &decoy, json!({"name": "still"}))
-                .await
-                .ok();
+            let decoy = decoy(fx).await;
             let mut first = Vec::new();
             for sort in [field.to_owned(), format!("-{field}")] {
                 let reply = fx.list(who, M, Query::new().sort(&sort)).await;
@@ -224,6 +271,16 @@ async fn answered(
         }
         other => panic!("no way to walk the surface {other}"),
     }
+}
+
+/// A record that everybody may see, with lower values.
+async fn decoy(fx: &Fixture) -> String {
+    let body = json!({"name": "decoy", "owner": uid(4), "public": true, "open": 1, "cost": 1, "audit": 1, "fixed": 1});
+    let decoy = id(&fx.create(&system(), M, body).await.ok());
+    fx.update(&system(), M, &decoy, json!({"name": "still"}))
+        .await
+        .ok();
+    decoy
 }
 
 async fn written(fx: &Fixture, reply: &Reply) -> String {

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod access;
+mod aggregates;
 mod agreement;
 mod batches;
 mod cascades;

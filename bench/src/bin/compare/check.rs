@@ -14,15 +14,17 @@ use crate::{Result, servers::Server};
 const SAMPLE: usize = 50;
 
 pub fn check(data: &Dataset, servers: &[Server]) -> Result<()> {
-    for work in [Work::One, Work::List, Work::Nested] {
-        for request in work.requests(data, SAMPLE) {
+    for work in [Work::One, Work::List, Work::Nested, Work::Aggregate] {
+        // What an aggregate must be is computed over all the data.
+        let sample = if work == Work::Aggregate { 5 } else { SAMPLE };
+        for request in work.requests(data, sample) {
             let expected = work::expected(data, work, &request);
             for server in servers {
                 let body = fetch(server, &request, 200)?;
-                let found = if work == Work::One {
-                    &body
-                } else {
-                    &data_of(&body)?
+                let found = match work {
+                    Work::One => &body,
+                    Work::Aggregate => &all_of(&body)?,
+                    Work::List | Work::Nested | Work::Create => &data_of(&body)?,
                 };
                 if *found != expected {
                     return Err(difference(server, &request, &expected, found).into());
@@ -63,6 +65,21 @@ fn data_of(body: &str) -> Result<String> {
         return Err(format!("there is more, but no cursor: {body}").into());
     }
     Ok(page.data.get().to_string())
+}
+
+/// An aggregate's `data`, which must be whole.
+fn all_of(body: &str) -> Result<String> {
+    #[derive(Deserialize)]
+    struct Groups<'a> {
+        #[serde(borrow)]
+        data: &'a RawValue,
+        more: bool,
+    }
+    let groups: Groups = serde_json::from_str(body)?;
+    if groups.more {
+        return Err(format!("groups are left out: {body}").into());
+    }
+    Ok(groups.data.get().to_string())
 }
 
 /// A created record must be what was sent, with an id and times, and must be there afterwards.

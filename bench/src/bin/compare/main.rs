@@ -2,7 +2,7 @@
 //! the table. Started by `bench/run`, which see.
 //!
 //! `[--quick] [--rounds N] [--seconds S] [--connections N] [--size N] [--stores sqlite,postgres]`
-//! `[--works one,list,nested,create] [--without-mainstay]`; PostgreSQL's URL is in MAINSTAY_TEST_POSTGRES.
+//! `[--works one,list,nested,aggregate,create] [--without-mainstay]`; PostgreSQL's URL is in MAINSTAY_TEST_POSTGRES.
 
 mod check;
 mod fill;
@@ -48,7 +48,7 @@ impl Settings {
             let text = args::or(flag, all.to_string());
             text.split(',').map(str::to_string).collect::<Vec<_>>()
         };
-        let works = list("works", "one,list,nested,create");
+        let works = list("works", "one,list,nested,aggregate,create");
         let stores = list("stores", "sqlite,postgres");
         let with_mainstay = !args::flag("without-mainstay");
         let settings = Self {

@@ -57,7 +57,8 @@ pub fn round(
             let mut line = format!("round {} {} {}:", round + 1, store.name(), work.name());
             for server in turn {
                 let requests = fill::requests_file(site, data, *work);
-                let (connections, seconds) = (settings.connections, settings.seconds);
+                let connections = work.connections(settings.connections);
+                let seconds = settings.seconds;
                 let load = load(site, server, &requests, connections, seconds)?;
                 line += &format!(
                     " {} {:.0}/s",

@@ -3,11 +3,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `route` | addresses and methods |
-//! | `query`, `expand`, `decode` | query strings, read strictly and within bounds |
+//! | `query`, `expand`, `aggregate`, `decode` | query strings, read strictly and within bounds |
 //! | `media` | what a body is, and what an answer may be |
 //! | `precondition` | `If-Match` and `If-None-Match` |
 //! | `reply` | answers as responses |
 
+pub mod aggregate;
 pub(crate) mod decode;
 mod expand;
 pub(crate) mod media;
@@ -156,22 +157,24 @@ fn read(app: &App, route: &Route<'_>, parts: &Parts, body: Bytes) -> Result<Oper
     let model = route.model;
     let query = parts.uri.query();
     let headers = &parts.headers;
-    let Target::Record(id) = &route.target else {
-        return Ok(if parts.method == Method::POST {
+    let id = match &route.target {
+        Target::Records if parts.method == Method::POST => {
             precondition::none_taken(headers)?;
             let select = query::parse_select(query, model, app)?;
             media::json(headers, &body)?;
             refuse_bulk(&body)?;
-            Operation::Create(Create {
+            return Ok(Operation::Create(Create {
                 model: model.id,
                 body,
                 select,
-            })
-        } else {
-            Operation::List(query::parse_list(query, model, app)?)
-        });
+            }));
+        }
+        Target::Records => return Ok(Operation::List(query::parse_list(query, model, app)?)),
+        Target::Aggregate => {
+            return Ok(Operation::Aggregate(aggregate::parse(query, model, app)?));
+        }
+        Target::Record(id) => id.clone().into_owned(),
     };
-    let id = id.clone().into_owned();
     Ok(match parts.method {
         Method::PATCH => {
             precondition::no_if_none_match(headers)?;

@@ -20,6 +20,25 @@ const MOST_HOPS: usize = 16;
 /// Values of one `[in]`.
 const MOST_VALUES: usize = 100;
 
+/// What the parameters of an address can be, beside filters on fields.
+pub(super) struct Steered {
+    /// What they steer, for messages.
+    pub what: &'static str,
+    /// A field of such a name is filtered as `limit[eq]=…`.
+    pub controls: &'static [&'static str],
+    /// Those that steer something else.
+    pub elsewhere: &'static [&'static str],
+    /// Names of other systems, and what does that here.
+    pub foreign: &'static [(&'static [&'static str], &'static str)],
+}
+
+const LISTS: Steered = Steered {
+    what: "list",
+    controls: CONTROLS,
+    elsewhere: &["group_by", "having"],
+    foreign: FOREIGN,
+};
+
 /// What steers a list. A field of such a name is filtered as `limit[eq]=…`.
 const CONTROLS: &[&str] = &[
     "filter", "sort", "limit", "cursor", "fields", "expand", "count",
@@ -129,7 +148,7 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
             "search" => {
                 return Err(bad("search is not built yet: use filter."));
             }
-            _ => plain(&mut list.plain, &name, value, model)?,
+            _ => plain(&mut list.plain, &name, value, model, &LISTS)?,
         }
     }
     Ok(list)
@@ -185,7 +204,7 @@ pub fn parse_nothing(query: Option<&str>) -> Result<()> {
 
 type Parameter<'q> = Result<(Cow<'q, str>, Cow<'q, str>)>;
 
-fn bounded<'q>(
+pub(super) fn bounded<'q>(
     query: Option<&'q str>,
     limits: &Limits,
 ) -> Result<impl Iterator<Item = Parameter<'q>>> {
@@ -210,10 +229,10 @@ fn parameters(query: Option<&str>) -> impl Iterator<Item = Parameter<'_>> {
 
 /// Which control parameters were there already: two of one name have no meaning that all readers would agree on.
 #[derive(Default)]
-struct Once(Vec<&'static str>);
+pub(super) struct Once(Vec<&'static str>);
 
 impl Once {
-    fn take(&mut self, name: &'static str) -> Result<()> {
+    pub(super) fn take(&mut self, name: &'static str) -> Result<()> {
         if self.0.contains(&name) {
             return Err(bad(format!("{name} is there twice.")));
         }
@@ -222,11 +241,11 @@ impl Once {
     }
 }
 
-fn bad(detail: impl Into<String>) -> Problem {
+pub(super) fn bad(detail: impl Into<String>) -> Problem {
     Problem::new(Code::BadParameter, detail)
 }
 
-fn filled<'v>(name: &str, value: &'v str, code: Code) -> Result<&'v str> {
+pub(super) fn filled<'v>(name: &str, value: &'v str, code: Code) -> Result<&'v str> {
     if value.is_empty() {
         return Err(Problem::new(code, format!("{name} is empty.")));
     }
@@ -301,7 +320,7 @@ fn fields(value: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn sort(value: &str) -> Result<Vec<SortTerm>> {
+pub(super) fn sort(value: &str) -> Result<Vec<SortTerm>> {
     let mut terms = Vec::new();
     for term in value.split(',') {
         push_sort(&mut terms, term)?;
@@ -356,11 +375,12 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// `status=active` or `price[lte]=100`.
-fn plain(
+pub(super) fn plain(
     filters: &mut Vec<PlainFilter>,
     parameter: &str,
     value: Cow<'_, str>,
     model: &Model,
+    steered: &Steered,
 ) -> Result<()> {
     let (name, op) = match parameter.split_once('[') {
         None => (parameter, PlainOp::Eq),
@@ -378,7 +398,7 @@ fn plain(
         }
     };
     if model.field_named(name).is_none() {
-        return Err(unknown_filter(parameter, name, model));
+        return Err(unknown_filter(parameter, name, model, steered));
     }
     let earlier = filters.iter_mut().find(|f| f.field == name && f.op == op);
     match earlier {
@@ -405,7 +425,7 @@ fn plain(
     Ok(())
 }
 
-fn unknown_filter(parameter: &str, name: &str, model: &Model) -> Problem {
+fn unknown_filter(parameter: &str, name: &str, model: &Model, steered: &Steered) -> Problem {
     let refused = |detail: String| Problem::new(Code::UnknownParameter, detail);
     if name.contains('.') {
         return refused(format!(
@@ -414,7 +434,7 @@ fn unknown_filter(parameter: &str, name: &str, model: &Model) -> Problem {
         ));
     }
     // Only with a comparison behind it: `limit[eq]=5`.
-    if CONTROLS.contains(&name) {
+    if steered.controls.contains(&name) {
         let undeclared = match model.open {
             true => {
                 format!(": undeclared fields are compared with filter, as in filter={name} == 'x'")
@@ -422,23 +442,41 @@ fn unknown_filter(parameter: &str, name: &str, model: &Model) -> Problem {
             false => String::new(),
         };
         return refused(format!(
-            "{} compares a field, and {} declares none of that name{undeclared}; {name}=… steers the list.",
+            "{} compares a field, and {} declares none of that name{undeclared}; {name}=… steers the {}.",
             shown(parameter),
-            model.full_name()
+            model.full_name(),
+            steered.what
         ));
     }
-    if let Some((_, ours)) = FOREIGN.iter().find(|(names, _)| names.contains(&name)) {
+    if steered.elsewhere.contains(&name) {
+        return refused(match steered.what {
+            "list" => format!(
+                "{name} belongs to aggregates, which are at …/{}/aggregate.",
+                model.name
+            ),
+            what => format!(
+                "{name} belongs to lists; of an {what} there are {}.",
+                steered.controls.join(", ")
+            ),
+        });
+    }
+    if let Some((_, ours)) = steered
+        .foreign
+        .iter()
+        .find(|(names, _)| names.contains(&name))
+    {
         return refused(format!("{name} is not known: {ours}."));
     }
     let fields = model.fields.iter().map(|f| f.name.as_str());
-    if model.open && nearest(name, CONTROLS.iter().copied().chain(fields.clone())).is_none() {
+    let controls = steered.controls.iter().copied();
+    if model.open && nearest(name, controls.clone().chain(fields.clone())).is_none() {
         return refused(format!(
             "{0} is not declared on {1}: undeclared fields are compared with filter, as in filter={0} == 'x'.",
             shown(name),
             model.full_name()
         ));
     }
-    unknown(name, CONTROLS.iter().copied().chain(fields))
+    unknown(name, controls.chain(fields))
 }
 
 fn unknown<'n>(name: &str, known: impl Iterator<Item = &'n str> + Clone) -> Problem {

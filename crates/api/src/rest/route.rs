@@ -1,4 +1,4 @@
-//! Addresses: `/api/{module}/{model}` and `/api/{module}/{model}/{id}`, split once, matched by comparison.
+//! Addresses: `/api/{module}/{model}`, `…/{id}` and `…/aggregate`, split once, matched by comparison.
 
 use super::decode;
 use http::Method;
@@ -17,12 +17,14 @@ pub struct Route<'a> {
 pub enum Target<'a> {
     /// The model's records.
     Records,
+    /// What groups of them amount to.
+    Aggregate,
     /// The record with this id, decoded.
     Record(Cow<'a, str>),
 }
 
-/// An id that is an endpoint's name (to be).
-const RESERVED_ID: &str = "aggregate";
+/// An id that is an endpoint's name.
+const AGGREGATE: &str = "aggregate";
 
 pub fn find<'a>(app: &'a App, path: &'a str) -> Result<Route<'a>, Problem> {
     let unknown = || Problem::new(Code::UnknownRoute, "There is nothing at this address.");
@@ -46,12 +48,7 @@ pub fn find<'a>(app: &'a App, path: &'a str) -> Result<Route<'a>, Problem> {
                 "There is nothing at this address; leave the last slash out.",
             ));
         }
-        Some(RESERVED_ID) => {
-            return Err(Problem::new(
-                Code::UnknownRoute,
-                "There is nothing at this address: aggregates are not built yet.",
-            ));
-        }
+        Some(AGGREGATE) => Target::Aggregate,
         Some(id) => Target::Record(decode::segment(id)?),
     };
     Ok(Route { model, target })
@@ -83,6 +80,7 @@ impl Route<'_> {
     pub fn allow(&self) -> &'static str {
         match self.target {
             Target::Records => "GET, HEAD, POST, OPTIONS",
+            Target::Aggregate => "GET, HEAD, OPTIONS",
             Target::Record(_) => "GET, HEAD, PATCH, PUT, DELETE, OPTIONS",
         }
     }
@@ -92,6 +90,7 @@ impl Route<'_> {
         Some(match (&self.target, method.as_str()) {
             (Target::Records, "GET" | "HEAD") => "list",
             (Target::Records, "POST") => "create",
+            (Target::Aggregate, "GET" | "HEAD") => "aggregate",
             (Target::Record(_), "GET" | "HEAD") => "one",
             (Target::Record(_), "PATCH") => "update",
             (Target::Record(_), "PUT") => "replace",

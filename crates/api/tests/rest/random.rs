@@ -1,6 +1,7 @@
 //! Any query string is read or refused, within the bounds; the fuzz target `query` holds the same.
 
 use crate::app::{app, products};
+use api::rest::aggregate;
 use api::rest::query::{parse_list, parse_select};
 use engine::operation::Expand;
 use proptest::prelude::*;
@@ -15,6 +16,11 @@ fn piece() -> impl Strategy<Value = String> {
         "fields=",
         "expand=",
         "count=",
+        "group_by=",
+        "sum=",
+        "avg=",
+        "having=",
+        "*",
         "search=",
         "exact",
         "status",
@@ -86,6 +92,19 @@ proptest! {
                 let (depth, number) = depth_and_number(&list.select.expand);
                 prop_assert!(depth <= limits.expand_depth && number <= limits.expand);
                 prop_assert!(list.filter.is_none_or(|f| !f.is_empty() && !f.contains('\0')));
+            }
+            Err(problem) => {
+                prop_assert!((400..500).contains(&problem.status()));
+                prop_assert!(problem.detail.len() < 600, "{}", problem.detail);
+                prop_assert!(!problem.detail.contains(char::is_control));
+            }
+        }
+        match aggregate::parse(Some(&query), model, app) {
+            Ok(asked) => {
+                prop_assert!(asked.limit.is_none_or(|l| (1..=limits.groups).contains(&l)));
+                prop_assert!(asked.plain.iter().all(|p| model.field_named(&p.field).is_some()));
+                let mut paths = asked.aggregates.iter().filter_map(|a| a.path.as_ref()).chain(&asked.group_by);
+                prop_assert!(paths.all(|path| !path.is_empty() && path.iter().all(|name| !name.is_empty())));
             }
             Err(problem) => {
                 prop_assert!((400..500).contains(&problem.status()));

@@ -301,6 +301,21 @@ static LIMITS: Table = Table {
             "Records of one answer, those of expanded relations included.",
         ),
         key(
+            "groups",
+            Kind::Int {
+                min: 1,
+                max: 100_000,
+            },
+            "1000",
+            "Groups of an aggregate's answer, at most.",
+        ),
+        key(
+            "aggregates",
+            Kind::Int { min: 1, max: 100 },
+            "20",
+            "Counts, sums, averages, least and greatest values that one aggregate asks for.",
+        ),
+        key(
             "filter",
             Kind::Int {
                 min: 16,

@@ -101,6 +101,8 @@ fn read_limits(entries: &Entries<'_>, settings: &mut Settings, report: &mut Repo
         ("expand_depth", &mut limits.expand_depth),
         ("expand", &mut limits.expand),
         ("answer", &mut limits.answer),
+        ("groups", &mut limits.groups),
+        ("aggregates", &mut limits.aggregates),
         ("filter", &mut limits.filter),
         ("filter_nodes", &mut limits.filter_nodes),
         ("filter_depth", &mut limits.filter_depth),

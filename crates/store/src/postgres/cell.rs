@@ -11,19 +11,30 @@ pub(super) const EPOCH_DAYS: i32 = 10_957;
 /// The store keeps what passed the depth check on its way in; this only bounds what others wrote.
 const JSON_DEPTH: u32 = 10_000;
 
-/// The bytes are not what the shape says: a defect of the statement, or somebody else's data.
+/// Why a row does not become an answer.
 #[derive(Debug)]
-pub(super) struct Malformed(pub(super) &'static str);
+pub(super) enum Unreadable {
+    /// The bytes are not what the shape says: a defect of the statement, or somebody else's data.
+    Malformed(&'static str),
+    /// A whole number that is beyond what JSON clients read exactly.
+    TooLarge,
+}
+pub(super) use Unreadable::Malformed;
 
-impl From<Malformed> for StoreError {
-    fn from(Malformed(what): Malformed) -> StoreError {
-        StoreError::Other {
-            cause: format!("a row is not what its statement's shape says: {what}"),
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> StoreError {
+        match unreadable {
+            Malformed(what) => StoreError::Other {
+                cause: format!("a row is not what its statement's shape says: {what}"),
+            },
+            Unreadable::TooLarge => StoreError::OutOfRange {
+                cause: "a whole number is beyond 2^53 − 1".to_owned(),
+            },
         }
     }
 }
 
-pub(super) type Result<T> = std::result::Result<T, Malformed>;
+pub(super) type Result<T> = std::result::Result<T, Unreadable>;
 
 fn array<const N: usize>(raw: &[u8], what: &'static str) -> Result<[u8; N]> {
     raw.try_into().map_err(|_| Malformed(what))
@@ -108,7 +119,7 @@ pub(super) fn write(out: &mut Vec<u8>, ty: ColumnType, raw: Option<&[u8]>) -> Re
         ColumnType::Text => spec::json::write_text(out, raw),
         ColumnType::Int => spec::json::write_i64(out, int(raw)?),
         ColumnType::Float => spec::json::write_f64(out, float(raw)?),
-        ColumnType::Decimal { scale } => numeric::write_json(out, number(raw, scale)?, scale),
+        ColumnType::Decimal { scale } => spec::json::write_units(out, number(raw, scale)?, scale),
         ColumnType::Bool => out.extend_from_slice(if boolean(raw)? { b"true" } else { b"false" }),
         ColumnType::Timestamp => {
             let micros = timestamp(raw)?;
@@ -126,6 +137,19 @@ pub(super) fn write(out: &mut Vec<u8>, ty: ColumnType, raw: Option<&[u8]>) -> Re
         ColumnType::Json => out.extend_from_slice(canonical(raw)?.as_bytes()),
     }
     Ok(())
+}
+
+/// Appends a sum or an average, of up to 38 digits: see [`spec::statement::Output::Total`].
+pub(super) fn write_total(out: &mut Vec<u8>, scale: Option<u8>, raw: Option<&[u8]>) -> Result<()> {
+    let Some(raw) = raw else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    if spec::json::write_total(out, number(raw, scale.unwrap_or(0))?, scale) {
+        Ok(())
+    } else {
+        Err(Unreadable::TooLarge)
+    }
 }
 
 /// A column as a value.

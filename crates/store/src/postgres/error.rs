@@ -100,6 +100,7 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
             StoreError::Contended
         }
+        SqlState::NUMERIC_VALUE_OUT_OF_RANGE => StoreError::OutOfRange { cause },
         SqlState::DISK_FULL => StoreError::Full { cause },
         ref code if is_down(code) => StoreError::Unavailable { cause, maybe },
         _ => StoreError::Other { cause },

@@ -87,28 +87,6 @@ fn round_half_even(value: i128, by: i128) -> i128 {
     }
 }
 
-/// Appends `"-12.50"`, quotes included, every digit of the scale shown.
-pub(super) fn write_json(out: &mut Vec<u8>, units: i128, scale: u8) {
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(units.unsigned_abs()).as_bytes();
-    let scale = usize::from(scale);
-    out.push(b'"');
-    if units < 0 {
-        out.push(b'-');
-    }
-    let whole = digits.len().saturating_sub(scale);
-    if whole == 0 {
-        out.push(b'0');
-    }
-    out.extend_from_slice(&digits[..whole]);
-    if scale > 0 {
-        out.push(b'.');
-        out.resize(out.len() + scale - (digits.len() - whole), b'0');
-        out.extend_from_slice(&digits[whole..]);
-    }
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,19 +136,5 @@ mod tests {
         assert_eq!(units(&[0, 0, 0, 0, 0xC0, 0, 0, 0], 2), None);
         assert_eq!(units(&[0, 1, 0, 0, 0, 0, 0, 0], 2), None);
         assert_eq!(units(&[], 2), None);
-    }
-
-    #[test]
-    fn shows_every_digit() {
-        let text = |units, scale| {
-            let mut out = Vec::new();
-            write_json(&mut out, units, scale);
-            String::from_utf8(out).unwrap()
-        };
-        assert_eq!(text(1250, 2), "\"12.50\"");
-        assert_eq!(text(-5, 2), "\"-0.05\"");
-        assert_eq!(text(0, 3), "\"0.000\"");
-        assert_eq!(text(7, 0), "\"7\"");
-        assert_eq!(text(0, 0), "\"0\"");
     }
 }

@@ -88,6 +88,7 @@ fn output_width(output: &Output) -> usize {
         Output::Field { .. }
         | Output::Captured { .. }
         | Output::Unused
+        | Output::Total { .. }
         | Output::Members { .. }
         | Output::Splice { .. } => 1,
         Output::Shared { .. } => 0,
@@ -118,6 +119,7 @@ fn output_slots(output: &Output) -> usize {
         },
         Output::When(inner) => output_slots(inner),
         Output::Field { .. }
+        | Output::Total { .. }
         | Output::Guarded { .. }
         | Output::Captured { .. }
         | Output::Unused
@@ -228,6 +230,10 @@ impl Record<'_> {
                 Output::Field { key, ty } => {
                     self.key(start, key);
                     cell::write(self.body, *ty, cells.cell(at)?)?;
+                }
+                Output::Total { key, scale } => {
+                    self.key(start, key);
+                    cell::write_total(self.body, *scale, cells.cell(at)?)?;
                 }
                 Output::Guarded { key, ty } => {
                     if holds(cells.cell(at)?)? {

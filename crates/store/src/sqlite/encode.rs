@@ -136,6 +136,23 @@ pub fn write(out: &mut Vec<u8>, ty: ColumnType, column: ValueRef<'_>) {
     }
 }
 
+/// A sum or an average as JSON, of any number of digits: see [`spec::statement::Output::Total`].
+pub fn write_total(
+    out: &mut Vec<u8>,
+    scale: Option<u8>,
+    column: ValueRef<'_>,
+) -> rusqlite::Result<()> {
+    let Some(total) = super::exact::read(column) else {
+        out.extend_from_slice(b"null");
+        return Ok(());
+    };
+    if spec::json::write_total(out, total, scale) {
+        Ok(())
+    } else {
+        Err(super::exact::out_of_range())
+    }
+}
+
 pub fn write_int(out: &mut Vec<u8>, v: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes());
 }

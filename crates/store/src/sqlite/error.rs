@@ -26,6 +26,8 @@ pub fn map(error: rusqlite::Error) -> StoreError {
             cause,
             maybe: false,
         },
+        // Only our own functions fail so, and only for this.
+        _ if code == ffi::SQLITE_CONSTRAINT_FUNCTION => StoreError::OutOfRange { cause },
         ffi::SQLITE_CONSTRAINT => constraint(code, &error, cause),
         _ => StoreError::Other { cause },
     }

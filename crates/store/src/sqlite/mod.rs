@@ -3,7 +3,7 @@
 //! - `readers`: short reads run inline on the caller's thread, the rest on threads of their own.
 //! - `writer`: one thread, one transaction for everybody who waits (`turn` is one caller's part in it); while
 //!   idle it spares readers a lock (`pin`).
-//! - `rows`, `encode`: rows become JSON; `connection`: how a connection is opened; `prepared`: its statements;
+//! - `rows`, `encode`: rows become JSON; `exact`: sums and averages without rounding; `connection`: how a connection is opened; `prepared`: its statements;
 //!   `error`: what codes mean.
 //! - `introspect`, `migration`, `load`: tables, and bulk.
 //!
@@ -13,6 +13,7 @@
 mod connection;
 pub(crate) mod encode;
 mod error;
+mod exact;
 mod ffi;
 mod introspect;
 mod load;

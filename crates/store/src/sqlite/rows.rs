@@ -144,6 +144,11 @@ impl<'row> Record<'row> {
                     name(&mut out.body, key);
                     encode::write(&mut out.body, *ty, value);
                 }
+                Output::Total { key, scale } => {
+                    let value = self.next();
+                    name(&mut out.body, key);
+                    encode::write_total(&mut out.body, *scale, value)?;
+                }
                 Output::Guarded { key, ty } => {
                     let shown = is_true(self.next());
                     let value = self.next();

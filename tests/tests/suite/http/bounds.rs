@@ -21,6 +21,8 @@ filter_depth = 4
 body = 1024
 json_depth = 5
 members = 10
+groups = 3
+aggregates = 2
 query_time = "1s"
 address = 2000
 headers = 1024
@@ -80,6 +82,20 @@ async fn every_limit(served: &Served) {
             "limits.answer",
             200,
             get("limit=7&expand=before(limit:6).before(limit:6)").await,
+        ),
+        (
+            "limits.groups",
+            3,
+            caller
+                .get(&format!("{ITEMS}/aggregate?count=*&limit=4"))
+                .await,
+        ),
+        (
+            "limits.aggregates",
+            2,
+            caller
+                .get(&format!("{ITEMS}/aggregate?count=*,n&sum=n"))
+                .await,
         ),
         (
             "limits.members",

@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/README.md",
     "docs/accounts.md",
+    "docs/aggregates.md",
     APP_PAGE,
     "docs/errors.md",
     "docs/expressions.md",

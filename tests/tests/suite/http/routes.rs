@@ -197,6 +197,14 @@ impl Crawl<'_> {
         }
         let path = match path {
             "/" => base,
+            "/aggregate" => {
+                let field = if model == "auth.users" {
+                    "name"
+                } else {
+                    "text"
+                };
+                format!("{base}/aggregate?group_by={field}&count=*&max={field}")
+            }
             _ => format!("{base}/{}", planted.id),
         };
         match method {
@@ -307,10 +315,11 @@ each_server!(every_route_does_what_its_row_says, APP, async |server| {
             crawl.wrong.push(format!("no rows for {name}"));
             continue;
         };
-        for path in ["/", "/{id}"] {
+        for path in ["/", "/{id}", "/aggregate"] {
             let base = format!("/api/{}", name.replace('.', "/"));
             let address = match path {
                 "/" => base,
+                "/aggregate" => format!("{base}/aggregate"),
                 _ => format!("{base}/{}", uid(77)),
             };
             let methods = allowed(&server.anonymous(), &address).await;
@@ -374,7 +383,9 @@ each_server!(nothing_is_at_any_other_address, APP, async |server| {
         "/api/shop/open/",
         "/api/shop/nothing",
         "/api/nothing/open",
-        "/api/shop/open/aggregate",
+        "/api/shop/open/aggregate/",
+        "/api/shop/open/aggregate/x",
+        "/api/shop/aggregate",
         "/api/shop/open/x/y",
         "/api//open",
         "/api/shop//x",
