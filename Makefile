@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz docs build clean
+.PHONY: help demo test lint openapi bench fuzz docs build clean
 
 # Writes the generated pages of docs/ (error codes, settings, the command line).
 DOCS := scripts/docs
@@ -26,6 +26,9 @@ lint: ## check format, clippy, the crates' edges, licences and generated docs
 	cargo run --quiet -p mainstay-edges
 	cargo deny check --hide-inclusion-graph bans licenses sources
 	@if [[ -x scripts/docs ]]; then scripts/docs --check; fi
+
+openapi: ## hold the API's description to a validator, a fuzzer and the TypeScript compiler
+	@scripts/openapi
 
 bench: ## measure against hand-written programs on the same database
 	@bench/run

@@ -3,18 +3,25 @@
 //!
 //! - [`rest`]: `/api/{module}/{model}` and `/api/{module}/{model}/{id}`.
 //! - [`accounts`]: `/api/auth/…`: registering, signing in, passwords, roles.
+//! - [`description`]: `/api/openapi.json` and `/api/docs`, written by [`openapi`].
 //! - `problem`: errors as RFC 9457 documents, for all of them.
 //!
 //! Absent here: sockets, limits on bytes and time, who is calling (the gateway), rules (the engine).
 
 pub mod accounts;
 mod answered;
+pub mod description;
+pub mod openapi;
 mod problem;
+pub mod reader;
 pub mod rest;
+pub mod typescript;
+mod words;
 
 pub use answered::{Answered, Context, Failure};
 
 use bytes::Bytes;
+use description::Description;
 use engine::Engine;
 use http::request::Parts;
 use std::sync::Arc;
@@ -24,11 +31,16 @@ pub struct Api {
     engine: Arc<Engine>,
     /// Without it there are no account routes: an app whose callers are known otherwise.
     auth: Option<Arc<auth::Auth>>,
+    description: Description,
 }
 
 impl Api {
     pub fn new(engine: Arc<Engine>, auth: Option<Arc<auth::Auth>>) -> Api {
-        Api { engine, auth }
+        Api {
+            engine,
+            auth,
+            description: Description::default(),
+        }
     }
 
     /// Answers one request whose body is already here, whole and within its bound.
@@ -39,6 +51,12 @@ impl Api {
             // Boxed, as whatever is on the path of few requests: a connection holds the largest of its futures,
             // and moves it in with each request.
             return Box::pin(accounts::answer(auth, endpoint, parts, body, context)).await;
+        }
+        if let Some(endpoint) = description::endpoint(parts.uri.path()) {
+            let app = self.engine.app();
+            if app.settings.server.docs {
+                return self.description.answer(&app, endpoint, parts, context);
+            }
         }
         rest::answer(&self.engine, self.auth.as_deref(), parts, body, context).await
     }

@@ -27,6 +27,7 @@ mod import;
 mod judge;
 mod merge;
 mod order;
+pub mod reach;
 mod read;
 mod record;
 mod references;

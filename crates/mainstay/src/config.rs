@@ -134,6 +134,7 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
         ("name", s.name.clone().into()),
         ("server.listen", s.server.listen.clone().into()),
         ("server.drain", time(s.server.drain)),
+        ("server.docs", s.server.docs.into()),
         ("database.url", database.shown().into()),
         ("database.pool", s.database.pool.into()),
         (

@@ -248,7 +248,7 @@ fn only_at_the_start(before: &Settings, after: &Settings) -> Vec<&'static str> {
     .collect()
 }
 
-/// A login from the seeds, and three lines to paste.
+/// A login from the seeds, three lines to paste, and where the reference is.
 pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
     let mut out = Vec::new();
     let login = seeds
@@ -289,6 +289,9 @@ pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
                     .to_owned(),
             );
         }
+    }
+    if app.settings.server.docs {
+        out.push(format!("  reference:  {base}/api/docs"));
     }
     out
 }

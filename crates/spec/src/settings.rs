@@ -17,6 +17,8 @@ pub struct Server {
     pub listen: String,
     /// How long a graceful shutdown waits for requests in flight.
     pub drain: Duration,
+    /// Whether the API describes itself: `/api/openapi.json` and `/api/docs`.
+    pub docs: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +105,7 @@ impl Default for Settings {
             server: Server {
                 listen: "127.0.0.1:7070".to_owned(),
                 drain: Duration::from_secs(10),
+                docs: true,
             },
             database: Database {
                 url: "sqlite:.mainstay/data.db".to_owned(),

@@ -49,6 +49,9 @@ fn surfaces(operation: &Operation) -> &'static [&'static str] {
     }
 }
 
+/// What shows fields without an operation.
+const BESIDE: [&str; 1] = ["describe"];
+
 fn operations() -> Vec<Operation> {
     let (model, id, body) = (ModelId(0), String::new(), bytes::Bytes::new());
     let select = Select::default();
@@ -243,6 +246,18 @@ async fn answered(
             assert_eq!(data.len(), 1, "one line");
             shown(data.first().map(|line| &line["item"])).to_owned()
         }
+        "describe" => {
+            let reader = api::reader::Reader::of(&fx.app, who);
+            let text = String::from_utf8(api::openapi::text(&fx.app, &reader)).expect("text");
+            let description: Json = serde_json::from_str(&text).expect("JSON");
+            let fields = &description["components"]["schemas"][M]["properties"];
+            if fields.get(field).is_some() {
+                return "seen".to_owned();
+            }
+            // Not in a filter, a sort order, a body or a word about another field either.
+            assert!(!text.contains(field), "{field} is told: {text}");
+            "hidden".to_owned()
+        }
         "create" | "upsert" => {
             let mut body = json!({"name": "x", "owner": who.id.map(|id| id.to_string()).unwrap_or(uid(1)), "public": kind == "public", "open": 1, "cost": 1, "audit": 1, "fixed": 1});
             for other in FIELDS.iter().filter(|f| **f != field) {
@@ -304,6 +319,7 @@ each_store!(the_table_holds, APP, async |fx| {
     let mut wanted: Vec<&str> = operations()
         .iter()
         .flat_map(|o| surfaces(o).to_vec())
+        .chain(BESIDE)
         .collect();
     wanted.sort_unstable();
     let known: Vec<&str> = table.keys().map(String::as_str).collect();

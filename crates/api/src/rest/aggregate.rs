@@ -3,6 +3,7 @@
 //! The engine knows which fields can be grouped by and added up; here it is only how they are written.
 
 use super::query::{self, Once, bad, bounded, filled, is_name, plain, whole};
+use crate::words::{AGGREGATE_CONTROLS, OF_LISTS};
 use engine::operation::{Aggregate, Amount, Function};
 use spec::problem::shown;
 use spec::{App, Code, Model, Problem};
@@ -14,12 +15,6 @@ const MOST_HOPS: usize = 16;
 /// Fields that one parameter may name; the engine takes fewer.
 const MOST_NAMES: usize = 256;
 
-/// What steers an aggregate. A field of such a name is filtered as `sum[eq]=…`.
-const CONTROLS: &[&str] = &[
-    "filter", "group_by", "count", "sum", "avg", "min", "max", "having", "sort", "limit",
-];
-/// What steers a list, and has no meaning for groups.
-const OF_LISTS: &[&str] = &["cursor", "fields", "expand", "search"];
 /// What is said elsewhere, and what is here.
 const FOREIGN: &[(&[&str], &str)] = &[
     (
@@ -108,7 +103,7 @@ pub fn parse(query: Option<&str>, model: &Model, app: &App) -> Result<Aggregate>
 
 const STEERED: query::Steered = query::Steered {
     what: "aggregate",
-    controls: CONTROLS,
+    controls: AGGREGATE_CONTROLS,
     elsewhere: OF_LISTS,
     foreign: FOREIGN,
 };

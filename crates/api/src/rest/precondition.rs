@@ -33,6 +33,11 @@ impl Conditions {
         if !matches!(operation, Operation::One(_)) {
             return Ok(Conditions::default());
         }
+        Conditions::of(headers)
+    }
+
+    /// Those of reading whatever has a tag.
+    pub fn of(headers: &HeaderMap) -> Result<Conditions> {
         Ok(Conditions {
             if_match: if_match(headers)?,
             if_none_match: read(headers, &IF_NONE_MATCH, true)?,

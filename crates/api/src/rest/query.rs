@@ -4,6 +4,7 @@
 //! Names of fields are checked here only where the kind of a parameter hangs on it; the engine resolves the rest.
 
 use super::{decode, expand};
+use crate::words::{CONTROLS, MOST_FIELDS, MOST_SORTS, MOST_VALUES, OPS, SELECTS};
 use engine::operation::{List, PlainFilter, PlainOp, Select, SortTerm};
 use spec::nearest::nearest;
 use spec::problem::shown;
@@ -13,12 +14,8 @@ use std::borrow::Cow;
 
 type Result<T> = std::result::Result<T, Problem>;
 
-const MOST_FIELDS: usize = 256;
-const MOST_SORTS: usize = 8;
 /// Names in one path of a sort term.
 const MOST_HOPS: usize = 16;
-/// Values of one `[in]`.
-const MOST_VALUES: usize = 100;
 
 /// What the parameters of an address can be, beside filters on fields.
 pub(super) struct Steered {
@@ -39,10 +36,6 @@ const LISTS: Steered = Steered {
     foreign: FOREIGN,
 };
 
-/// What steers a list. A field of such a name is filtered as `limit[eq]=…`.
-const CONTROLS: &[&str] = &[
-    "filter", "sort", "limit", "cursor", "fields", "expand", "count",
-];
 /// What steers a list elsewhere, and what does here.
 const FOREIGN: &[(&[&str], &str)] = &[
     (
@@ -88,17 +81,6 @@ const FOREIGN: &[(&[&str], &str)] = &[
         &["where", "query", "q"],
         "records are chosen with filter, as in filter=price < 20",
     ),
-];
-/// What steers an answer that is one record.
-const SELECTS: &[&str] = &["fields", "expand"];
-const OPS: &[(&str, PlainOp)] = &[
-    ("eq", PlainOp::Eq),
-    ("ne", PlainOp::Ne),
-    ("lt", PlainOp::Lt),
-    ("lte", PlainOp::Lte),
-    ("gt", PlainOp::Gt),
-    ("gte", PlainOp::Gte),
-    ("in", PlainOp::In),
 ];
 
 /// The list that a query string asks for.

@@ -13,7 +13,8 @@ use spec::{App, Principal, Uuid};
 use std::path::Path;
 use std::sync::Arc;
 
-async fn principal(opened: &Opened, who: &str) -> Result<Principal, Failure> {
+/// Who `--as` means.
+pub async fn principal(opened: &Opened, who: &str) -> Result<Principal, Failure> {
     if who == "anonymous" {
         return Ok(Principal::anonymous());
     }

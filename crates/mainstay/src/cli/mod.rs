@@ -4,6 +4,7 @@
 mod accounts;
 mod app;
 mod data;
+mod describe;
 mod explain;
 mod migrate;
 mod next;
@@ -192,6 +193,40 @@ enum Command {
         database: DatabaseFlag,
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
+    },
+    /// Print the API's description, OpenAPI 3.1 in JSON, as somebody would get it at /api/openapi.json
+    #[command(after_help = "Examples:\n  mainstay openapi shop > openapi.json\n  \
+                      mainstay openapi shop --as user --roles moderator")]
+    Openapi {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        /// Who reads it: "anonymous", "user" (signed in, no roles), "admin", or a user's email
+        #[arg(long = "as", value_name = "WHO", default_value = "anonymous")]
+        who: String,
+        /// Roles of the user
+        #[arg(long, value_delimiter = ',')]
+        roles: Vec<String>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+    },
+    /// Write TypeScript types for the whole API
+    #[command(after_help = "Example:\n  mainstay types shop --out web/src/api.ts")]
+    Types {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        /// The file to write (standard output otherwise)
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Only what these could reach: "anonymous", "user", "admin", or a user's email
+        #[arg(long = "as", value_name = "WHO")]
+        who: Option<String>,
+        /// Roles of the user
+        #[arg(long, value_delimiter = ',')]
+        roles: Vec<String>,
+        #[command(flatten)]
+        database: DatabaseFlag,
     },
     /// Print a JSON Schema of mainstay.toml or module.toml, for editors
     #[command(after_help = "Example:\n  mainstay schema module > module.schema.json")]
@@ -470,6 +505,35 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
             database,
             format,
         } => app::config(&app.or(&path), database.database, format),
+        Command::Openapi {
+            path,
+            who,
+            roles,
+            database,
+        } => {
+            let asked = describe::Asked {
+                who,
+                roles,
+                database: database.database,
+            };
+            describe::openapi(&app.or(&path), asked).await
+        }
+        Command::Types {
+            path,
+            out,
+            who,
+            roles,
+            database,
+        } => {
+            // Roles alone would be of nobody.
+            let who = who.or_else(|| (!roles.is_empty()).then(|| "user".to_owned()));
+            let asked = who.map(|who| describe::Asked {
+                who,
+                roles,
+                database: database.database,
+            });
+            describe::types(&app.or(&path), asked, out.as_deref()).await
+        }
         Command::Schema { file } => app::schema(file),
         Command::Errors => app::errors(),
     }

@@ -170,6 +170,12 @@ static SERVER: Table = Table {
             "\"10s\"",
             "How long a graceful shutdown waits for requests in flight.",
         ),
+        key(
+            "docs",
+            Kind::Bool,
+            "true",
+            "Whether the API describes itself at `/api/openapi.json` and `/api/docs`: to each caller what they could reach.",
+        ),
     ],
     designed: &[],
     foreign: foreign::SERVER,

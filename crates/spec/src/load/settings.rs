@@ -28,6 +28,9 @@ pub(super) fn read(table: &DeTable<'_>, file: FileId, report: &mut Report) -> Se
             settings.server.listen = listen.value;
         }
         set(&mut settings.server.drain, server.duration("drain"));
+        if let Some(docs) = server.bool("docs") {
+            settings.server.docs = docs.value;
+        }
     }
     if let Some(database) = section("database", report) {
         if let Some(url) = database.text("url") {

@@ -259,6 +259,7 @@ name = "x"
 [server]
 listen = "0.0.0.0:80"
 drain = "250ms"
+docs = false
 [database]
 url = "postgres://localhost/x"
 pool = 3
@@ -278,6 +279,7 @@ keep = "30d"
     let settings = &app.settings;
     assert_eq!(settings.server.listen, "0.0.0.0:80");
     assert_eq!(settings.server.drain, Duration::from_millis(250));
+    assert!(!settings.server.docs);
     assert_eq!(settings.database.pool, 3);
     assert_eq!(
         settings.auth.registration,

@@ -20,6 +20,7 @@ const PAGES: &[&str] = &[
     "docs/errors.md",
     "docs/expressions.md",
     "docs/migrations.md",
+    "docs/openapi.md",
     "docs/operations.md",
     "docs/rest.md",
     "docs/rules.md",

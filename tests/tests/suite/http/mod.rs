@@ -18,6 +18,7 @@ mod durability;
 mod editors;
 mod injections;
 mod leak;
+mod openapi;
 mod routes;
 mod slow_steps;
 mod tables;

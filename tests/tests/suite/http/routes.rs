@@ -7,10 +7,10 @@ use mainstay_tests::*;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-const TABLE: &str = include_str!("../../../routes.toml");
+pub(super) const TABLE: &str = include_str!("../../../routes.toml");
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"];
 
-const APP: &str = r#"
+pub(super) const APP: &str = r#"
 ## modules/shop/module.toml
 [models.closed.fields]
 text = { type = "string" }
@@ -42,24 +42,25 @@ delete = "true"
 const PLANTED: &str = "planted-7f3a9c";
 
 #[derive(serde::Deserialize)]
-struct Table {
+pub(super) struct Table {
     probes: Rows,
-    accounts: Rows,
-    models: BTreeMap<String, Rows>,
+    pub description: Rows,
+    pub accounts: Rows,
+    pub models: BTreeMap<String, Rows>,
 }
 
-type Rows = BTreeMap<String, Cells>;
+pub(super) type Rows = BTreeMap<String, Cells>;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Cells {
+pub(super) struct Cells {
     anonymous: String,
     stranger: String,
     owner: String,
     admin: String,
 }
 
-fn table() -> Table {
+pub(super) fn table() -> Table {
     toml::from_str(TABLE).expect("tests/routes.toml")
 }
 
@@ -138,7 +139,7 @@ impl Crawl<'_> {
         ] {
             self.walked += 1;
             let reply = match place {
-                "probes" => self.caller(column).send(method, path, &[], b"").await,
+                "probes" | "description" => self.caller(column).send(method, path, &[], b"").await,
                 "accounts" => self.account(column, method, path).await,
                 model => self.record(column, model, method, path).await,
             };
@@ -296,6 +297,18 @@ each_server!(every_route_does_what_its_row_says, APP, async |server| {
             rows += 1;
         }
     }
+    for of in api::description::ENDPOINTS {
+        let path = of.path();
+        let methods = allowed(&server.anonymous(), path).await;
+        for method in &methods {
+            let key = format!("{method} {path}");
+            crawl
+                .row("description", &table.description, &key, method, path)
+                .await;
+            rows += 1;
+        }
+        refuses_the_rest(server, path, &methods).await;
+    }
     for of in ENDPOINTS {
         let path = example(of);
         assert_eq!(endpoint(path).map(example), Some(path));
@@ -332,6 +345,7 @@ each_server!(every_route_does_what_its_row_says, APP, async |server| {
         }
     }
     let in_table = table.probes.len()
+        + table.description.len()
         + table.accounts.len()
         + table.models.values().map(BTreeMap::len).sum::<usize>();
     println!("{rows} rows, {} cells walked", crawl.walked);
@@ -401,8 +415,11 @@ each_server!(nothing_is_at_any_other_address, APP, async |server| {
         "/api/auth/users/x/roles/",
         "/api/shop/../auth/users",
         "/api/shop/%2e%2e/auth/users",
-        "/api/openapi.json",
-        "/api/docs",
+        "/api/openapi",
+        "/api/openapi.json/",
+        "/api/openapi.yaml",
+        "/api/docs/",
+        "/api/docs/page.js",
         "/graphql",
         "/live",
         "/api/batch",
