@@ -91,9 +91,12 @@ mod tests {
         }
     }
 
+    /// What is loosened, and the records in order.
+    type Found<'a> = Option<(&'a [usize], &'a [usize])>;
+
     #[test]
     fn what_refers_goes_first_and_circles_open_where_they_can() {
-        let table: &[(usize, &[Reference], Option<(&[usize], &[usize])>)] = &[
+        let table: &[(usize, &[Reference], Found)] = &[
             (1, &[], Some((&[], &[0]))),
             (
                 3,
