@@ -208,7 +208,7 @@ impl World {
             Kind::Int => json!(signed),
             Kind::Float => json!(signed as f64 + 0.5),
             Kind::Decimal(scale) => json!(decimal(i128::from(signed), *scale)),
-            Kind::Bool => json!(n % 2 == 0),
+            Kind::Bool => json!(n.is_multiple_of(2)),
             Kind::Datetime => json!(format!(
                 "19{:02}-03-01T00:00:{:02}.{:06}Z",
                 50 + n % 49,
@@ -444,7 +444,7 @@ impl World {
         let (kind, convert): (Kind, Convert) = match &field.kind {
             Kind::String => (Kind::Text, Box::new(Json::clone)),
             Kind::Enum(_) | Kind::Bool | Kind::Uuid | Kind::Date | Kind::Datetime | Kind::Int
-                if which % 2 == 0 =>
+                if which.is_multiple_of(2) =>
             {
                 (Kind::String, Box::new(text))
             }
