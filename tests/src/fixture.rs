@@ -169,9 +169,11 @@ impl Fixture {
     /// As the command line imports: all or nothing.
     pub async fn import(&self, model: &str, records: &[Json]) {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let now = spec::time::now_micros();
+        let whole = self.engine.import(&self.app, self.id_of(model), now);
         let import = |record: &Json| {
-            self.engine
-                .import(&self.app, self.id_of(model), record.to_string().as_bytes())
+            whole
+                .record(record.to_string().as_bytes())
                 .expect("a record")
                 .steps
         };

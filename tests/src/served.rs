@@ -66,6 +66,7 @@ impl Served {
             migrate: Some(Allow::SAFE),
             localhost: false,
             log: access,
+            backups: None,
         })
         .await
         .expect("a server");

@@ -6,7 +6,7 @@ use crate::judge::Judge;
 use spec::input;
 use spec::problem::Result;
 use spec::statement::Step;
-use spec::{App, ModelId, Principal, Value};
+use spec::{App, Field, FieldId, ModelId, Principal, Value};
 use std::sync::Arc;
 
 /// What one line of an import becomes.
@@ -19,28 +19,57 @@ pub struct Imported {
     pub steps: Vec<Step>,
 }
 
+/// Records of one model that come in together: they are all written at one moment.
+pub struct Import {
+    judge: Judge,
+    /// The fields that refer to the same model.
+    own: Vec<FieldId>,
+}
+
 impl Engine {
+    /// `now`: when the import was begun, in microseconds since 1970.
+    pub fn import(&self, app: &Arc<App>, model: ModelId, now: i64) -> Import {
+        let of_own = |field: &&Field| field.relation().is_some_and(|to| to.to == model);
+        Import {
+            own: app
+                .model(model)
+                .fields
+                .iter()
+                .filter(of_own)
+                .map(|field| field.id)
+                .collect(),
+            judge: Judge {
+                app: Arc::clone(app),
+                principal: Principal::system(),
+                now,
+                dialect: self.store().dialect(),
+                model,
+                registers: None,
+            },
+        }
+    }
+}
+
+impl Import {
+    /// Whether records of the model may refer to each other, so that their order matters.
+    pub fn refers_to_itself(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// The steps that create a record from a JSON object. Whether its references lead somewhere is for the
     /// store to say, inside the module; across modules a reference may come before its target.
-    pub fn import(&self, app: &Arc<App>, model: ModelId, body: &[u8]) -> Result<Imported> {
-        let judge = Judge {
-            app: Arc::clone(app),
-            principal: Principal::system(),
-            now: spec::time::now_micros(),
-            dialect: self.store().dialect(),
-            model,
-            registers: None,
-        };
-        let input = input::read(judge.model(), body, &app.settings.limits)?;
+    pub fn record(&self, body: &[u8]) -> Result<Imported> {
+        let judge = &self.judge;
+        let input = input::read(judge.model(), body, &judge.app.settings.limits)?;
         let draft = judge.draft(&input, None, &[])?;
         if let Some(problem) = draft.invalid {
             return Err(problem);
         }
-        let mut references = judge.references(&draft.record.all());
-        references.retain(|(_, to, _)| *to == model);
+        let refers_to = |field: &FieldId| draft.record.get(*field).clone();
+        let after = self.own.iter().map(refers_to);
         Ok(Imported {
             id: draft.record.id().clone(),
-            after: references.into_iter().map(|(.., id)| id).collect(),
+            after: after.filter(|id| !id.is_null()).collect(),
             steps: draft.steps,
         })
     }

@@ -23,6 +23,7 @@ mod evaluate;
 mod execute;
 mod expand;
 mod explain;
+mod export;
 mod import;
 mod judge;
 mod merge;
@@ -31,6 +32,7 @@ pub mod reach;
 mod read;
 mod record;
 mod references;
+mod replay;
 mod update;
 
 /// What can be asked, for those who ask: surfaces know the engine and not the planner.
@@ -40,4 +42,4 @@ pub use answer::{Answer, Executed, Outcome, Stages};
 pub use evaluate::{Compiled, Evaluated, evaluate};
 pub use execute::{Beforehand, Beside, Companion, Engine};
 pub use explain::{About, Explanation, value_text};
-pub use import::Imported;
+pub use import::{Import, Imported};

@@ -21,6 +21,8 @@ pub enum Role {
     Server,
     /// A command, which may run beside a server.
     Command,
+    /// A command that no server may run beside.
+    Alone,
 }
 
 impl Database {
@@ -72,7 +74,7 @@ impl Database {
                     })?;
                 }
                 let options = sqlite::Options {
-                    server: role == Role::Server,
+                    server: role != Role::Command,
                     ..sqlite::Options::default()
                 };
                 let path = path.clone();
@@ -89,11 +91,21 @@ impl Database {
                     .map(Store::Sqlite)
             }
             Database::Postgres { url, pool } => {
-                let options = postgres::Options {
+                let mut options = postgres::Options {
                     pool: (*pool).max(2) as usize,
                     ..postgres::Options::default()
                 };
-                Postgres::connect(url, options).await.map(Store::Postgres)
+                if role == Role::Alone {
+                    "mainstay-alone".clone_into(&mut options.application_name);
+                }
+                let postgres = Postgres::connect(url, options).await?;
+                if role == Role::Alone && postgres.is_served().await? {
+                    return Err(StoreError::Busy {
+                        cause: "a server or another command of Mainstay uses it; stop that first"
+                            .to_owned(),
+                    });
+                }
+                Ok(Store::Postgres(postgres))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What `dev` does beyond serving: seeds once, reload on save, a greeting that works when pasted.
 
 use crate::backend::{Backend, schema};
+use crate::export::Format;
 use crate::records::{self, File, ImportError};
 use auth::Auth;
 use notify::{RecursiveMode, Watcher};
@@ -42,6 +43,7 @@ pub async fn seed(
             files.push(File {
                 model,
                 path: seed.path.clone(),
+                format: Format::Jsonl,
             });
         }
     }
@@ -68,7 +70,7 @@ pub async fn seed(
 }
 
 /// The models, each behind those that its relations lead to, as far as there is such an order.
-fn in_order(app: &App) -> Vec<ModelId> {
+pub fn in_order(app: &App) -> Vec<ModelId> {
     fn visit(app: &App, model: ModelId, seen: &mut Vec<ModelId>, out: &mut Vec<ModelId>) {
         if seen.contains(&model) {
             return;
@@ -238,6 +240,7 @@ fn only_at_the_start(before: &Settings, after: &Settings) -> Vec<&'static str> {
         ("server.drain", before.server.drain != after.server.drain),
         ("database.url", before.database.url != after.database.url),
         ("database.pool", before.database.pool != after.database.pool),
+        ("backup", before.backup != after.backup),
         ("limits.address", limits.0.address != limits.1.address),
         ("limits.headers", limits.0.headers != limits.1.headers),
         ("limits.head_time", limits.0.head_time != limits.1.head_time),

@@ -1,13 +1,16 @@
 //! Records that come in as files: `import` and the seeds of `dev`. All or nothing, a batch at a time.
 
+mod lines;
+
 use crate::backend::Backend;
+use crate::export::Format;
 use auth::Auth;
-use engine::Imported;
+use engine::{Import, Imported};
+use lines::Lines;
 use spec::statement::Step;
 use spec::{App, ModelId, Problem, Value};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Batch, Loaded, StoreError};
@@ -28,12 +31,16 @@ const WAITING: usize = 10_000;
 /// Bad lines that are shown; more are counted.
 const SHOWN: usize = 20;
 
-/// A file of records, one JSON object a line.
+/// A file of records; standard input where it is called [`STANDARD`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     pub model: ModelId,
     pub path: PathBuf,
+    pub format: Format,
 }
+
+/// The name of standard input and output.
+pub const STANDARD: &str = "-";
 
 #[derive(Debug)]
 pub enum ImportError {
@@ -78,6 +85,7 @@ pub async fn import(
             records: 0,
             bytes: 0,
             file: 0,
+            now: spec::time::now_micros(),
         };
         for (at, file) in files.iter().enumerate() {
             state.file = at;
@@ -129,6 +137,8 @@ struct Feed {
     file: usize,
     records: u64,
     bytes: u64,
+    /// All of it is written at one moment.
+    now: i64,
 }
 
 /// Where the steps before a number (and behind those of the one before) came from.
@@ -183,7 +193,7 @@ impl Feed {
 struct Order {
     /// What may go.
     ready: Vec<Late>,
-    /// The keys of records that went, as hashes: of a long file, all of them are kept.
+    /// The keys of records that went, as hashes, where others may refer to them: of a long file, all are kept.
     gone: HashSet<u64>,
     /// Lines by a key that they wait for.
     waiting: HashMap<u64, Vec<Late>>,
@@ -208,6 +218,18 @@ impl Late {
             line,
             id: Some(&record.id).filter(|id| !id.is_null()).map(hash),
             after: record.after.iter().map(hash).collect(),
+            steps: record.steps,
+        }
+    }
+}
+
+impl Late {
+    /// Of a model whose records do not refer to each other.
+    fn alone(line: u64, record: Imported) -> Late {
+        Late {
+            line,
+            id: None,
+            after: Vec::new(),
             steps: record.steps,
         }
     }
@@ -266,43 +288,32 @@ async fn feed(
         path: file.path.clone(),
         error,
     };
-    let mut reader =
-        std::io::BufReader::with_capacity(1 << 16, std::fs::File::open(&file.path).map_err(io)?);
-    let limit = app.settings.limits.body;
-    let users = app.model(file.model).full_name() == "auth.users";
+    let of = app.model(file.model);
+    let import = backend.engine.import(app, file.model, state.now);
+    let users = auth.filter(|_| of.full_name() == "auth.users");
+    let beside = match users {
+        Some(_) => BESIDE_USERS,
+        None => &[],
+    };
+    let mut lines = Lines::open(file, of, beside, app.settings.limits.body).map_err(io)?;
     let (mut bad, mut more) = (Vec::new(), 0u64);
     let mut order = Order::default();
-    let mut line = Vec::new();
-    for number in 1u64.. {
-        line.clear();
-        let read = std::io::Read::take(&mut reader, limit + 1)
-            .read_until(b'\n', &mut line)
-            .map_err(io)?;
-        if read == 0 {
-            break;
-        }
-        state.bytes += read as u64;
-        let text = line.trim_ascii();
-        if text.is_empty() {
-            continue;
-        }
-        let record = if text.len() as u64 > limit {
-            Err(Problem::new(
-                spec::Code::BodyTooLarge,
-                format!("The line is longer than {limit} bytes."),
-            ))
-        } else if let (true, Some(auth)) = (users, auth) {
-            user(backend, auth, app, file.model, text).await
-        } else {
-            backend.engine.import(app, file.model, text)
+    let before = state.bytes;
+    while let Some((number, text)) = lines.next().map_err(io)? {
+        let record = match (text, users) {
+            (Err(problem), _) => Err(problem),
+            (Ok(text), Some(auth)) => user(auth, &import, text).await,
+            (Ok(text), None) => import.record(text),
         };
+        state.bytes = before + lines.bytes();
         match record {
-            Ok(record) => {
+            Ok(record) if import.refers_to_itself() => {
                 order.come(Late::new(&order, number, record));
                 if order.count > WAITING {
                     order.finish();
                 }
             }
+            Ok(record) => order.ready.push(Late::alone(number, record)),
             Err(problem) if bad.len() < SHOWN => bad.push((number, problem)),
             Err(_) => more += 1,
         }
@@ -332,14 +343,11 @@ async fn feed(
     }
 }
 
+/// What a user may come with beside the fields, and whether it is JSON in a cell.
+const BESIDE_USERS: &[(&str, bool)] = &[("password", false), ("roles", true)];
+
 /// A user may come with a write-only `password` and with `roles`; their address counts as verified.
-async fn user(
-    backend: &Backend,
-    auth: &Auth,
-    app: &Arc<App>,
-    model: ModelId,
-    line: &[u8],
-) -> Result<Imported, Problem> {
+async fn user(auth: &Auth, import: &Import, line: &[u8]) -> Result<Imported, Problem> {
     let malformed = |e: serde_json::Error| Problem::new(spec::Code::MalformedJson, e.to_string());
     let mut user: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(line).map_err(malformed)?;
@@ -347,7 +355,7 @@ async fn user(
     let roles = user.remove("roles");
     user.entry("verified").or_insert(true.into());
     let body = serde_json::to_vec(&user).map_err(malformed)?;
-    let mut imported = backend.engine.import(app, model, &body)?;
+    let mut imported = import.record(&body)?;
     let Value::Uuid(id) = imported.id else {
         return Err(Problem::internal("a user whose id is no UUID"));
     };

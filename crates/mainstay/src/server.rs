@@ -1,6 +1,7 @@
 //! A running server: the rooms wired together, behind the edge.
 
 use crate::backend::{Backend, StartError, schema};
+use crate::backup::schedule::{Made, Schedule};
 use crate::database::{Database, Role};
 use crate::users::Accounts;
 use api::Api;
@@ -28,6 +29,8 @@ pub struct Serve {
     /// Pages from this machine may call, and answers tell their times to the microsecond: for development.
     pub localhost: bool,
     pub log: AccessLog,
+    /// Backups to make while it serves.
+    pub backups: Option<Schedule>,
 }
 
 /// A server that listens but does not answer yet.
@@ -39,6 +42,7 @@ pub struct Server {
     pub migrated: Plan,
     listener: TcpListener,
     edge: Arc<Edge<Service>>,
+    backups: Option<(Schedule, Arc<Made>)>,
 }
 
 impl Server {
@@ -77,10 +81,12 @@ impl Server {
         let auth = backend.accounts(&serve.secret).await?;
         backend.engine.set_companion(Accounts(Arc::clone(&auth)));
         let api = Api::new(Arc::clone(&backend.engine), Some(Arc::clone(&auth)));
+        let backups = serve.backups.map(|schedule| (schedule, Arc::default()));
         let service = Service {
             api,
             auth: Arc::clone(&auth),
             backend: backend.clone(),
+            backups: backups.as_ref().map(|(_, made)| Arc::clone(made)),
         };
         let options = Options {
             cors: if serve.localhost {
@@ -110,14 +116,21 @@ impl Server {
             migrated,
             listener,
             edge,
+            backups,
         })
     }
 
     /// Answers until `shutdown`, finishes what is in flight, and lets go of the database.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> std::io::Result<usize> {
         let upkeep = tokio::spawn(upkeep(self.backend.clone(), Arc::clone(&self.auth)));
+        let backups = self
+            .backups
+            .map(|(schedule, made)| tokio::spawn(schedule.run(self.backend.clone(), made)));
         let drained = gateway::serve(self.listener, Arc::clone(&self.edge), shutdown).await;
         upkeep.abort();
+        if let Some(backups) = backups {
+            backups.abort();
+        }
         self.backend.store.close().await;
         self.edge.log().close();
         drained.map(|d| d.cut_off)
@@ -155,6 +168,7 @@ pub struct Service {
     api: Api,
     auth: Arc<Auth>,
     backend: Backend,
+    backups: Option<Arc<Made>>,
 }
 
 impl gateway::Service for Service {
@@ -208,7 +222,11 @@ impl gateway::Service for Service {
     }
 
     fn gauges(&self) -> Vec<Gauge> {
-        gauges(&self.backend.store)
+        let mut gauges = gauges(&self.backend.store);
+        if let Some(backups) = &self.backups {
+            gauges.extend(backups.gauges());
+        }
+        gauges
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod access;
 pub mod aggregate;
 pub mod condition;
+pub mod every;
 pub mod expand;
 pub mod operation;
 pub mod page;

@@ -37,7 +37,7 @@ pub struct Page<'w, 'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn selects(&self) -> Selects<'a> {
+    pub(crate) fn selects(&self) -> Selects<'a> {
         Selects {
             app: self.app,
             caller: self.caller,
@@ -45,7 +45,7 @@ impl<'a> Planner<'a> {
     }
 
     /// For what rules say of a row called `alias`.
-    fn rules<'s>(&self, model: &Model, alias: &'s str) -> Conditions<'s>
+    pub(crate) fn rules<'s>(&self, model: &Model, alias: &'s str) -> Conditions<'s>
     where
         'a: 's,
     {

@@ -70,6 +70,11 @@ impl Planner<'_> {
         let mut sql = Sql::new(self.dialect);
         let assigned = model.key == KeyKind::Int && record.values[0].is_null();
         let logged = model.changes && self.dialect == Dialect::Postgres;
+        // The first, unless the record comes from elsewhere with one.
+        let version = match record.values[usize::from(model.version().0)] {
+            Value::Int(version) => version,
+            _ => 1,
+        };
         if logged {
             sql.push("WITH w AS (");
         }
@@ -102,7 +107,14 @@ impl Planner<'_> {
                 sql.push(", l AS (");
             }
             sql.push(" ");
-            self.log(&mut sql, model, Kind::Create, 1, log, LogId::From("w"));
+            self.log(
+                &mut sql,
+                model,
+                Kind::Create,
+                version,
+                log,
+                LogId::From("w"),
+            );
             if assigned {
                 sql.push(") SELECT w.\"id\" FROM w");
             }
@@ -125,7 +137,7 @@ impl Planner<'_> {
             } else {
                 LogId::Known(record.values[0].key_text())
             };
-            steps.push(self.log_step(model, Kind::Create, 1, log, id));
+            steps.push(self.log_step(model, Kind::Create, version, log, id));
         }
         Ok(steps)
     }
@@ -149,7 +161,14 @@ impl Planner<'_> {
     }
 
     /// `$1, $2…`, or `$1 AS "name", …` for a row that rules can name.
-    fn values(&self, sql: &mut Sql, model: &Model, record: &Record<'_>, skip: usize, named: bool) {
+    pub(crate) fn values(
+        &self,
+        sql: &mut Sql,
+        model: &Model,
+        record: &Record<'_>,
+        skip: usize,
+        named: bool,
+    ) {
         for (i, field) in model.fields.iter().enumerate().skip(skip) {
             let ty = if i == 0 {
                 model.key.column()
@@ -314,7 +333,7 @@ impl Planner<'_> {
         Ok(self.finish(sql, model, Kind::Delete, version + 1, id, log))
     }
 
-    fn where_version(&self, sql: &mut Sql, model: &Model, id: &Value, version: i64) {
+    pub(crate) fn where_version(&self, sql: &mut Sql, model: &Model, id: &Value, version: i64) {
         sql.push(" WHERE t.\"id\" = ")
             .bind(id.clone(), model.key.column());
         sql.push(" AND t.\"version\" = ")

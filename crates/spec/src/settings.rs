@@ -10,6 +10,7 @@ pub struct Settings {
     pub auth: Auth,
     pub limits: Limits,
     pub changes: Changes,
+    pub backup: Backup,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +99,17 @@ pub struct Changes {
     pub keep: Duration,
 }
 
+/// Backups of a SQLite database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// How often a server makes one; none does where this is not said.
+    pub every: Option<Duration>,
+    /// How many are kept.
+    pub keep: u32,
+    /// Their folder, relative to the app's.
+    pub dir: String,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -142,6 +154,11 @@ impl Default for Settings {
             },
             changes: Changes {
                 keep: Duration::from_secs(7 * 24 * 3600),
+            },
+            backup: Backup {
+                every: None,
+                keep: 28,
+                dir: ".mainstay/backups".to_owned(),
             },
         }
     }

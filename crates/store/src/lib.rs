@@ -3,9 +3,11 @@
 //! Absent here: what a model means, rules, HTTP.
 
 pub mod changes;
+pub mod copy;
 pub mod error;
 pub mod migrate;
 pub mod postgres;
+pub mod snapshot;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;

@@ -127,7 +127,8 @@ async fn create(opened: &Opened, auth: &Auth, email: &str, stdin: bool) -> Resul
     let imported = opened
         .backend
         .engine
-        .import(&opened.app, model, body.to_string().as_bytes())?;
+        .import(&opened.app, model, spec::time::now_micros())
+        .record(body.to_string().as_bytes())?;
     let mut steps = imported.steps;
     steps.extend(auth.password_steps(id, &password).await?);
     steps.extend(auth.role_steps(id, ADMIN_ROLE)?);

@@ -3,10 +3,11 @@
 
 mod accounts;
 mod app;
-mod data;
+mod backup;
 mod describe;
 mod explain;
 mod migrate;
+mod moving;
 mod next;
 mod print;
 mod serve;
@@ -116,17 +117,70 @@ enum Command {
         #[command(subcommand)]
         what: Migrate,
     },
-    /// Load records from a file, one JSON object a line: all of them or none
+    /// Load records from a file, JSON lines or CSV: all of them or none
     #[command(
-        after_help = "Example:\n  mainstay import catalog.products products.jsonl --app shop"
+        after_help = "Examples:\n  mainstay import catalog.products products.jsonl --app shop\n  \
+                      mainstay import --all exported --app shop"
     )]
     Import {
-        /// module.model
-        model: String,
-        /// A .jsonl file
-        file: PathBuf,
+        /// module.model; with --all, the folder that an export wrote
+        #[arg(value_name = "MODEL|DIR")]
+        what: String,
+        /// A .jsonl or .csv file; - for standard input
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        file: Option<PathBuf>,
+        /// Load every file of a folder, each called by its model
+        #[arg(long)]
+        all: bool,
+        /// Its format (by its name otherwise)
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
         #[command(flatten)]
         database: DatabaseFlag,
+    },
+    /// Write records to a file, JSON lines or CSV, as `import` takes them
+    #[command(
+        after_help = "Examples:\n  mainstay export catalog.products --out products.csv --app shop\n  \
+                      mainstay export --all --out exported --app shop"
+    )]
+    Export {
+        /// module.model
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        model: Option<String>,
+        /// Export every model, in one state of the database, each to a file of its own
+        #[arg(long)]
+        all: bool,
+        /// Where to: a file (standard output otherwise); with --all, a folder
+        #[arg(long, value_name = "FILE|DIR", required_if_eq("all", "true"))]
+        out: Option<PathBuf>,
+        /// Its format (by its name otherwise)
+        #[arg(long, value_enum)]
+        format: Option<FileFormat>,
+        /// Replace files that are there
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        database: DatabaseFlag,
+    },
+    /// Carry everything in one database over to another, empty one: records, accounts, sessions, the change log
+    #[command(
+        after_help = "Example:\n  mainstay copy shop --from sqlite:.mainstay/data.db --to postgres://app@db/shop"
+    )]
+    Copy {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        /// Where everything is, and stays: sqlite:PATH or postgres://…
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// Where it goes: a database without records
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+    /// Back up a SQLite database, look at backups, and restore them
+    Backup {
+        #[command(subcommand)]
+        what: Backup,
     },
     /// Manage administrators, roles and passwords
     Admin {
@@ -294,6 +348,71 @@ enum Migrate {
 }
 
 #[derive(Debug, Subcommand)]
+enum Backup {
+    /// Make one, also beside a running server (on PostgreSQL: say what to use, and exit with 1)
+    #[command(after_help = "Example:\n  mainstay backup create shop --keep 7")]
+    Create {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// The folder of the backups ([backup] dir otherwise)
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// How many to keep; the oldest go ([backup] keep otherwise)
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        keep: Option<u32>,
+    },
+    /// Show those that are there, oldest first
+    #[command(after_help = "Example:\n  mainstay backup list shop")]
+    List {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        /// The folder of the backups ([backup] dir otherwise)
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Read one through: its checksum, the database in it, and what its manifest says (on PostgreSQL: the archive)
+    #[command(after_help = "Example:\n  mainstay backup verify --app shop")]
+    Verify {
+        /// A backup (the newest otherwise)
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// The folder of the backups ([backup] dir otherwise)
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Put the database back to where it was when one was made, or at a later moment
+    #[command(
+        after_help = "Examples:\n  mainstay backup restore --app shop --force\n  \
+                      mainstay backup restore --app shop --at 2026-01-31T12:00:00Z --database sqlite:then.db --log shop/.mainstay/data.db"
+    )]
+    Restore {
+        /// A backup (the newest otherwise, or with --at the newest before it)
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        /// The folder of the backups ([backup] dir otherwise)
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Do the changes again that were made until then, in UTC
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// The database whose change log they are taken from, or a later backup (the database that is replaced otherwise)
+        #[arg(long, value_name = "FILE", requires = "at")]
+        log: Option<PathBuf>,
+        /// Replace the database that is there; it is kept beside the new one
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Admin {
     /// Make a user an administrator who can sign in, and the user if there is none yet
     #[command(after_help = "Example:\n  mainstay admin create boss@example.com --app shop")]
@@ -344,6 +463,12 @@ enum PlanFormat {
     Human,
     Json,
     Sql,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FileFormat {
+    Jsonl,
+    Csv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -458,10 +583,40 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
             }
         },
         Command::Import {
-            model,
+            what,
             file,
+            all: _,
+            format,
             database,
-        } => data::import(&app.or(&None), database.database, &model, &file).await,
+        } => {
+            let folder = app.or(&None);
+            match file {
+                Some(file) => moving::import(&folder, database.database, &what, file, format).await,
+                None => moving::import_all(&folder, database.database, &PathBuf::from(what)).await,
+            }
+        }
+        Command::Export {
+            model,
+            all: _,
+            out,
+            format,
+            force,
+            database,
+        } => {
+            let how = moving::Out { format, force };
+            let folder = app.or(&None);
+            match (model, out) {
+                (Some(model), out) => {
+                    moving::export(&folder, database.database, &model, out, how).await
+                }
+                (None, out) => {
+                    let out = out.unwrap_or_default();
+                    moving::export_all(&folder, database.database, &out, how).await
+                }
+            }
+        }
+        Command::Copy { path, from, to } => moving::copy(&app.or(&path), &from, &to).await,
+        Command::Backup { what } => backup::backup(&|path| app.or(path), what).await,
         Command::Admin { what, database } => {
             accounts::admin(&app.or(&None), database.database, what).await
         }

@@ -4,6 +4,7 @@ use super::app;
 use super::next;
 use super::print::{self, Failure};
 use crate::backend::Backend;
+use crate::backup::schedule::Schedule;
 use crate::config::Flags;
 use crate::dev::{self, Agreed};
 use crate::secret::{self, Secret};
@@ -107,6 +108,7 @@ pub async fn serve(
         migrate: migrate.then_some(Allow::NEEDED),
         localhost: false,
         log: log()?,
+        backups: Schedule::of(&config),
     })
     .await
     .map_err(|error| next::failure(error, &folder, given.as_deref()))?;
@@ -118,6 +120,11 @@ pub async fn serve(
     }
     for difference in left(&server.migrated) {
         print::warning(&difference);
+    }
+    if config.settings.backup.every.is_some() && Schedule::of(&config).is_none() {
+        print::warning(
+            "[backup] every is for SQLite: `mainstay backup create` says what PostgreSQL has",
+        );
     }
     anstream::eprintln!("{} on {}", print::bold("mainstay"), url(server.address));
     let cut_off = server.run(asked_to_stop()).await.map_err(Failure::new)?;
@@ -165,6 +172,7 @@ pub async fn dev(
         migrate: Some(Allow::SLOW),
         localhost: true,
         log: log()?,
+        backups: None,
     })
     .await
     .map_err(|error| next::failure(error, &folder, given.as_deref()))?;

@@ -133,6 +133,7 @@ pub(super) static APP: Table = Table {
             "What one request may ask for.",
         ),
         key("changes", Kind::Table(&CHANGES), "", "The change log."),
+        key("backup", Kind::Table(&BACKUP), "", "Backups of SQLite."),
     ],
     designed: &[
         designed(
@@ -440,6 +441,39 @@ static CHANGES: Table = Table {
         "\"7d\"",
         "How long entries are kept.",
     )],
+    designed: &[],
+    foreign: &[],
+};
+
+static BACKUP: Table = Table {
+    title: "[backup]",
+    doc: "Backups of a SQLite database. PostgreSQL has its own means.",
+    keys: &[
+        key(
+            "every",
+            Kind::Duration {
+                min: MINUTE,
+                max: 365 * DAY,
+            },
+            "",
+            "How often `serve` makes one. Without it, none is made but by `mainstay backup create`.",
+        ),
+        key(
+            "keep",
+            Kind::Int {
+                min: 1,
+                max: 10_000,
+            },
+            "28",
+            "How many are kept; the oldest go.",
+        ),
+        key(
+            "dir",
+            Kind::Text,
+            "\".mainstay/backups\"",
+            "The folder they are in, relative to the app's.",
+        ),
+    ],
     designed: &[],
     foreign: &[],
 };

@@ -4,9 +4,12 @@
 //! and forgotten when they are old.
 
 mod postgres;
-mod sqlite;
+pub(crate) mod sqlite;
 
-use spec::Uuid;
+use spec::schema::{CHANGES, TableName, change_log};
+use spec::statement::{Expect, Lane, Shape, Statement, Step};
+use spec::value::Value;
+use spec::{Dialect, Uuid};
 use std::fmt;
 use std::sync::Arc;
 
@@ -79,6 +82,45 @@ pub struct Change {
     pub record: Option<String>,
     /// The previous values of what changed, as canonical JSON.
     pub previous: Option<String>,
+}
+
+/// Puts a change of another log into this one, under its own number.
+pub fn append(change: &Change, dialect: Dialect) -> Step {
+    let text = |text: &str| Value::text(text);
+    let maybe = |text: &Option<String>| text.as_deref().map_or(Value::Null, Value::text);
+    // In the order of the table's columns.
+    let params = vec![
+        Value::Int(change.seq),
+        text(&change.module),
+        text(&change.model),
+        text(&change.record_id),
+        Value::Int(change.version),
+        text(change.kind.name()),
+        text(&change.by_kind),
+        change.by_id.into(),
+        Value::Timestamp(change.at),
+        maybe(&change.record),
+        maybe(&change.previous),
+    ];
+    let mark = match dialect {
+        Dialect::Sqlite => "?",
+        Dialect::Postgres => "$",
+    };
+    let places: Vec<String> = (1..=params.len()).map(|at| format!("{mark}{at}")).collect();
+    Step {
+        statement: Statement {
+            text: format!(
+                "INSERT INTO {} ({}) VALUES ({})",
+                TableName::own(CHANGES).sql(dialect),
+                crate::copy::columns(&change_log()),
+                places.join(", ")
+            ),
+            params,
+            shape: Arc::new(Shape::default()),
+            lane: Lane::Bounded,
+        },
+        expect: Expect::One,
+    }
 }
 
 /// What came after an offset.

@@ -104,7 +104,7 @@ fn head(conn: &Connection) -> rusqlite::Result<i64> {
     rows.next()?.map_or(Ok(0), |row| row.get(0))
 }
 
-fn read(conn: &Connection, after: i64, limit: u32) -> rusqlite::Result<ChangeBatch> {
+pub(crate) fn read(conn: &Connection, after: i64, limit: u32) -> rusqlite::Result<ChangeBatch> {
     // One snapshot: a change that commits between the rows and the head would pass for a forgotten one.
     let snapshot = conn.unchecked_transaction()?;
     let mut statement = conn.prepare_cached(

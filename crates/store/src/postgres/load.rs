@@ -23,7 +23,7 @@ join pg_namespace n on n.oid = c.relnamespace
 where a.attidentity = 'd' and not a.attisdropped and c.relkind in ('r', 'p')
   and (n.nspname, c.relname) in (select namespace, table_name from mainstay.schema)";
 
-fn failed(error: tokio_postgres::Error) -> StoreError {
+pub(super) fn failed(error: tokio_postgres::Error) -> StoreError {
     error::map(&error, false)
 }
 

@@ -9,10 +9,13 @@
 //! What meets a limit on a shared connection runs again on the pool. Nothing is ever cancelled on a shared
 //! connection: a cancel hits whatever runs at the moment it arrives, which is the neighbour as often as not.
 
+mod archive;
 mod cell;
 mod config;
 mod connection;
+mod cursor;
 mod error;
+mod fill;
 mod homes;
 mod introspect;
 mod join;
@@ -24,9 +27,11 @@ mod param;
 mod pool;
 mod rows;
 mod server;
+mod snapshot;
 mod transact;
 mod writer;
 
+pub use archive::Archive;
 pub use config::Options;
 
 use crate::{Bounds, Changed, Decision, End, Result, StoreError, Tx};
@@ -116,6 +121,18 @@ impl Postgres {
     pub fn settle(&self) {
         self.homes
             .settle(&self.configs.shared, self.readers_per_thread);
+    }
+
+    /// Whether others of us are connected to the database, as far as they call themselves so and this role may see
+    /// them.
+    pub async fn is_served(&self) -> Result<bool> {
+        let own = self.own().await?;
+        let text = "select exists (select 1 from pg_stat_activity where datname = current_database() \
+             and backend_type = 'client backend' and application_name = $1::text)";
+        let name = [Value::text(&Options::default().application_name)];
+        let rows = connection::query(own.client(), text, &name).await;
+        let rows = rows.map_err(|error| error::map(&error, false))?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// Runs a statement that reads. See [`crate::Store::read`].

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 /// Page cache of a long transaction, in bytes. What does not fit is written into the log and read from there
 /// again, many times over.
-const CACHE: usize = 32 << 20;
+pub(super) const CACHE: usize = 32 << 20;
 
 impl Sqlite {
     /// Other writes of this process wait until it is over; those of other processes are told that the database
@@ -35,7 +35,7 @@ impl Sqlite {
     }
 }
 
-fn resize(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
+pub(super) fn resize(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
     conn.execute_batch(&format!(
         "PRAGMA cache_size = -{}; PRAGMA shrink_memory;",
         bytes / 1024

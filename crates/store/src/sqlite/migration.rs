@@ -218,7 +218,7 @@ fn explain(summary: &str, failed: rusqlite::Error) -> StoreError {
     }
 }
 
-fn check_references(conn: &Connection) -> Result<()> {
+pub(super) fn check_references(conn: &Connection) -> Result<()> {
     let broken: Option<String> = conn
         .prepare("SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1")
         .and_then(|mut statement| {
@@ -306,7 +306,7 @@ fn micros(took: Duration) -> i64 {
     i64::try_from(took.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn history(conn: &Connection) -> rusqlite::Result<Vec<Migration>> {
+pub(super) fn history(conn: &Connection) -> rusqlite::Result<Vec<Migration>> {
     let format = format(conn)?;
     if format == 0 {
         return Ok(Vec::new());

@@ -10,11 +10,13 @@
 //! In WAL mode readers never wait for the writer. A second *server* on one file is refused; command-line
 //! programs may write beside it, and each waits for the other's transactions.
 
+pub mod backup;
 mod connection;
 pub(crate) mod encode;
 mod error;
 mod exact;
 mod ffi;
+mod fill;
 mod introspect;
 mod load;
 mod migration;
@@ -22,6 +24,7 @@ mod pin;
 mod prepared;
 mod readers;
 mod rows;
+mod snapshot;
 mod turn;
 mod writer;
 

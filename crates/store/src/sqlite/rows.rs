@@ -8,6 +8,7 @@
 use super::connection::Session;
 use super::encode;
 use super::prepared::{InUse, Prepared};
+use crate::snapshot::{PIECE_BYTES, PIECE_ROWS, weight};
 use rusqlite::types::ValueRef;
 use spec::Value;
 use spec::json;
@@ -48,6 +49,46 @@ pub fn read(session: &Session, statement: &Statement, emit: u32) -> rusqlite::Re
         out.ends.push(out.body.len());
     }
     Ok(out)
+}
+
+/// Runs a reading statement to its end, a piece of its rows at a time; `each` says whether to go on.
+pub fn read_in_pieces(
+    session: &Session,
+    statement: &Statement,
+    mut each: impl FnMut(Rows) -> bool,
+) -> rusqlite::Result<()> {
+    let shape = &*statement.shape;
+    let mut level = Level::prepare(session, &statement.text, shape)?;
+    let Level { own, nested, .. } = &mut level;
+    encode::bind_all(own, &statement.params)?;
+    let mut out = Rows::default();
+    let mut captured = 0;
+    while own.step()? {
+        if !out.ends.is_empty() {
+            out.body.push(b',');
+        }
+        let before = out.captured.len();
+        let mut record = Record {
+            row: own,
+            parent: None,
+            column: 0,
+            slot: 0,
+            capture: true,
+        };
+        record.write(shape, nested, &mut out)?;
+        out.ends.push(out.body.len());
+        captured += out.captured[before..].iter().map(weight).sum::<usize>();
+        if out.ends.len() == PIECE_ROWS || out.body.len() + captured >= PIECE_BYTES {
+            captured = 0;
+            if !each(std::mem::take(&mut out)) {
+                return Ok(());
+            }
+        }
+    }
+    if !out.ends.is_empty() {
+        each(out);
+    }
+    Ok(())
 }
 
 /// A condition that is null does not hold.

@@ -409,7 +409,8 @@ each_server!(
             let body = json!({"id": id.to_string(), "email": email, "verified": true}).to_string();
             let engine = &server.backend.engine;
             let mut steps = engine
-                .import(&server.app, users, body.as_bytes())
+                .import(&server.app, users, spec::time::now_micros())
+                .record(body.as_bytes())
                 .unwrap()
                 .steps;
             steps.extend(server.auth.password_steps(id, PASSWORD).await.unwrap());

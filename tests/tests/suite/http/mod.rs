@@ -7,6 +7,7 @@
 
 mod accounts;
 mod administrators;
+mod backup;
 mod bad_input;
 mod bounds;
 mod chaos;
@@ -18,6 +19,7 @@ mod durability;
 mod editors;
 mod injections;
 mod leak;
+mod moving;
 mod openapi;
 mod routes;
 mod slow_steps;
