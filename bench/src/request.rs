@@ -92,8 +92,18 @@ fn yes() -> bool {
 /// Parses and checks a body as the model declares it.
 pub fn new_product(body: &[u8]) -> Option<NewProduct<'_>> {
     let product: NewProduct = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
+    is_sound(&product).then_some(product)
+}
+
+/// The same of an array.
+pub fn new_products(body: &[u8]) -> Option<Vec<NewProduct<'_>>> {
+    let products: Vec<NewProduct> = serde_json::from_str(str::from_utf8(body).ok()?).ok()?;
+    products.iter().all(is_sound).then_some(products)
+}
+
+fn is_sound(product: &NewProduct<'_>) -> bool {
     let short = |text: &str, max| text.len() <= max || text.chars().count() <= max;
-    (short(&product.name, 120) && short(&product.category, 60)).then_some(product)
+    short(&product.name, 120) && short(&product.category, 60)
 }
 
 #[cfg(test)]

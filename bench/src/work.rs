@@ -15,15 +15,20 @@ pub enum Work {
     Nested,
     Aggregate,
     Create,
+    Bulk,
 }
 
-pub const ALL: [Work; 5] = [
+pub const ALL: [Work; 6] = [
     Work::One,
     Work::List,
     Work::Nested,
     Work::Aggregate,
     Work::Create,
+    Work::Bulk,
 ];
+
+/// Records in one request of [`Work::Bulk`].
+pub const IN_BULK: usize = 1000;
 
 pub struct Request {
     pub method: &'static str,
@@ -39,6 +44,7 @@ impl Work {
             Work::Nested => "nested",
             Work::Aggregate => "aggregate",
             Work::Create => "create",
+            Work::Bulk => "bulk",
         }
     }
 
@@ -49,6 +55,7 @@ impl Work {
             Work::Nested => "20 with 5 nested each",
             Work::Aggregate => "aggregate of the table",
             Work::Create => "create, durable",
+            Work::Bulk => "create 1,000 at once, durable",
         }
     }
 
@@ -85,7 +92,10 @@ impl Work {
                 ))
             }
             Work::Create => create(&mut random),
+            Work::Bulk => bulk(&mut random),
         };
+        // A third of a megabyte each.
+        let count = if self == Work::Bulk { count.min(16) } else { count };
         (0..count).map(|_| one()).collect()
     }
 }
@@ -104,8 +114,25 @@ fn list_path(random: &mut Random, dearest: u64) -> String {
     format!("/api/shop/products?category={category}&price%5Bgt%5D={price}&sort=price&limit=20")
 }
 
-/// Created products are in categories of their own, so that the lists stay the same.
 fn create(random: &mut Random) -> Request {
+    Request {
+        method: "POST",
+        path: "/api/shop/products".into(),
+        body: new_product(random),
+    }
+}
+
+fn bulk(random: &mut Random) -> Request {
+    let products: Vec<String> = (0..IN_BULK).map(|_| new_product(random)).collect();
+    Request {
+        method: "POST",
+        path: "/api/shop/products".into(),
+        body: format!("[{}]", products.join(",")),
+    }
+}
+
+/// Created products are in categories of their own, so that the lists stay the same.
+fn new_product(random: &mut Random) -> String {
     let mut description = String::new();
     for _ in 0..7 {
         write!(description, "{:016x} ", random.draw()).expect("a String takes everything");
@@ -117,11 +144,7 @@ fn create(random: &mut Random) -> Request {
         "category": format!("created-{:02}", random.below(CATEGORIES as u64)),
         "active": true,
     });
-    Request {
-        method: "POST",
-        path: "/api/shop/products".into(),
-        body: body.to_string(),
-    }
+    body.to_string()
 }
 
 /// The body that the data says a read must have; of lists, the `data` array alone.
@@ -186,7 +209,7 @@ pub fn expected(data: &Dataset, work: Work, request: &Request) -> String {
             }
             out.push(b']');
         }
-        Work::Create => panic!("a created record has an id that nobody can foresee"),
+        Work::Create | Work::Bulk => panic!("a created record has an id that nobody can foresee"),
     }
     String::from_utf8(out).expect("JSON is UTF-8")
 }

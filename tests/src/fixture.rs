@@ -6,7 +6,10 @@ use crate::query::Query;
 use crate::reply::Reply;
 use bytes::Bytes;
 use engine::Engine;
-use plan::operation::{Create, Delete, One, Operation, Precondition, Replace, Select, Update};
+use plan::operation::{
+    Act, Batch, Create, CreateMany, Delete, DeleteMany, Given, Item, Matching, One, Operation,
+    Precondition, Replace, Select, Update, UpdateMany, Upsert,
+};
 use serde_json::{Value as Json, json};
 use spec::statement::{Capture, Expect, Lane, Shape, Statement, Step};
 use spec::{App, Model, ModelId, Principal};
@@ -262,6 +265,128 @@ impl Fixture {
             select: Select::default(),
         };
         self.execute(who, Operation::Replace(replace)).await
+    }
+
+    /// `records` is an array.
+    pub async fn create_many(&self, who: &Principal, model: &str, records: Json) -> Reply {
+        self.create_many_with(who, model, records, Query::new())
+            .await
+    }
+
+    /// Only the query's fields and relations count.
+    pub async fn create_many_with(
+        &self,
+        who: &Principal,
+        model: &str,
+        records: Json,
+        query: Query,
+    ) -> Reply {
+        let many = CreateMany {
+            model: self.id_of(model),
+            body: Bytes::from(records.to_string()),
+            select: query.select,
+        };
+        self.execute(who, Operation::CreateMany(many)).await
+    }
+
+    /// Only the query's filters count.
+    pub async fn update_many(
+        &self,
+        who: &Principal,
+        model: &str,
+        query: Query,
+        body: Json,
+    ) -> Reply {
+        let update = UpdateMany {
+            matching: self.matching(model, query),
+            body: Bytes::from(body.to_string()),
+        };
+        self.execute(who, Operation::UpdateMany(update)).await
+    }
+
+    pub async fn delete_many(&self, who: &Principal, model: &str, query: Query) -> Reply {
+        let matching = self.matching(model, query);
+        let delete = Operation::DeleteMany(DeleteMany { matching });
+        self.execute(who, delete).await
+    }
+
+    fn matching(&self, model: &str, query: Query) -> Matching {
+        Matching {
+            model: self.id_of(model),
+            filter: query.filter,
+            plain: query.plain,
+        }
+    }
+
+    /// `key`: fields, separated by commas.
+    pub async fn upsert(&self, who: &Principal, model: &str, key: &str, body: Json) -> Reply {
+        self.upsert_if(who, model, key, body, None, false).await
+    }
+
+    pub async fn upsert_if(
+        &self,
+        who: &Principal,
+        model: &str,
+        key: &str,
+        body: Json,
+        if_match: Option<&str>,
+        if_absent: bool,
+    ) -> Reply {
+        let upsert = Upsert {
+            model: self.id_of(model),
+            key: key.split(',').map(str::to_owned).collect(),
+            body: Bytes::from(body.to_string()),
+            if_match: if_match.map(tag),
+            if_absent,
+            select: Select::default(),
+        };
+        self.execute(who, Operation::Upsert(upsert)).await
+    }
+
+    /// `operations` as they stand in the body of `/api/batch`.
+    pub async fn batch(&self, who: &Principal, operations: Json) -> Reply {
+        let items = operations.as_array().expect("an array").iter();
+        let items = items.map(|item| self.item(item)).collect();
+        self.execute(who, Operation::Batch(Batch { items })).await
+    }
+
+    fn item(&self, item: &Json) -> Item {
+        let text = |key: &str| item[key].as_str().map(str::to_owned);
+        let body = Bytes::from(item["body"].to_string());
+        let if_match = item["if_match"].as_str().map(tag);
+        let id = || match &item["id"] {
+            Json::String(id) => Given::Id(id.clone()),
+            Json::Object(of) => Given::Ref(of["$ref"].as_str().expect("a name").to_owned()),
+            id => Given::Id(id.to_string()),
+        };
+        let key = || {
+            let key = text("key").unwrap_or_default();
+            key.split(',').map(str::to_owned).collect()
+        };
+        let act = match item["op"].as_str().expect("op") {
+            "create" => Act::Create { body },
+            "update" => Act::Update {
+                id: id(),
+                body,
+                if_match,
+            },
+            "replace" => Act::Replace {
+                id: id(),
+                body,
+                if_match,
+            },
+            "upsert" => Act::Upsert {
+                key: key(),
+                body,
+                if_match,
+            },
+            _ => Act::Delete { id: id(), if_match },
+        };
+        Item {
+            name: text("name"),
+            model: self.id_of(&text("model").expect("a model")),
+            act,
+        }
     }
 
     pub async fn delete(&self, who: &Principal, model: &str, id: &str) -> Reply {

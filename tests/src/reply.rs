@@ -37,7 +37,11 @@ impl Reply {
     #[track_caller]
     pub fn outcome(&self) -> Outcome {
         match &self.0 {
-            Ok(Answer::Done { outcome, .. } | Answer::Record { outcome, .. }) => *outcome,
+            Ok(
+                Answer::Done { outcome, .. }
+                | Answer::Record { outcome, .. }
+                | Answer::Many { outcome, .. },
+            ) => *outcome,
             Ok(Answer::Page { .. }) => Outcome::Read,
             Err(problem) => panic!("expected a success, got {problem}"),
         }
@@ -90,11 +94,12 @@ impl Reply {
         out
     }
 
-    /// One word: the code of a failure; `record`, `page` or `done` of a success.
+    /// One word: the code of a failure; `record`, `page`, `many` or `done` of a success.
     pub fn word(&self) -> &'static str {
         match &self.0 {
             Ok(Answer::Record { .. }) => "record",
             Ok(Answer::Page { .. }) => "page",
+            Ok(Answer::Many { .. }) => "many",
             Ok(Answer::Done { .. }) => "done",
             Err(problem) => problem.code.name(),
         }

@@ -53,6 +53,11 @@ const AGGREGATE: &str = "select category, count(*), sum(price)::bigint, max(pric
 const CREATE: &str = "insert into products \
     (id, name, description, price, category, active, created_at, updated_at) \
     values ($1, $2, $3, $4, $5, $6, $7, $7)";
+const BULK: &str = "insert into products \
+    (id, name, description, price, category, active, created_at, updated_at) \
+    select id, name, description, price, category, active, $7, $7 \
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::boolean[]) \
+    as n (id, name, description, price, category, active)";
 
 /// A connection whose requests are pipelined.
 struct Lane {
@@ -62,6 +67,7 @@ struct Lane {
     nested: Statement,
     aggregate: Statement,
     create: Statement,
+    bulk: Statement,
     in_flight: AtomicUsize,
 }
 
@@ -81,6 +87,7 @@ impl Lane {
                 .prepare_typed(AGGREGATE, &[Type::TEXT, Type::INT8])
                 .await?,
             create: client.prepare(CREATE).await?,
+            bulk: client.prepare(BULK).await?,
             client,
             in_flight: AtomicUsize::new(0),
         })
@@ -294,14 +301,63 @@ async fn aggregate(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Re
     serve::json(StatusCode::OK, out)
 }
 
-async fn create(State(app): State<Arc<App>>, body: Bytes) -> Response {
-    let Some(new) = request::new_product(&body) else {
+/// Many rows in one statement, whose parameters are columns.
+async fn bulk(app: &App, body: &[u8], now: i64) -> Response {
+    let Some(new) = request::new_products(body) else {
         return serve::empty(StatusCode::UNPROCESSABLE_ENTITY);
     };
+    let ids: Vec<Id> = new.iter().map(|_| Id(Uuid::now_v7())).collect();
+    let names: Vec<&str> = new.iter().map(|n| &*n.name).collect();
+    let descriptions: Vec<&str> = new.iter().map(|n| &*n.description).collect();
+    let prices: Vec<i64> = new.iter().map(|n| n.price).collect();
+    let categories: Vec<&str> = new.iter().map(|n| &*n.category).collect();
+    let active: Vec<bool> = new.iter().map(|n| n.active).collect();
+    let lane = choose(&app.writers);
+    let params: [&(dyn ToSql + Sync); 7] = [
+        &ids,
+        &names,
+        &descriptions,
+        &prices,
+        &categories,
+        &active,
+        &Time(now),
+    ];
+    if let Err(error) = lane.0.client.execute(&lane.0.bulk, &params).await {
+        return serve::failed(error);
+    }
+    let mut out = Vec::with_capacity(32 + new.len() * 512);
+    out.extend_from_slice(b"{\"data\":[");
+    for (id, new) in ids.iter().zip(&new) {
+        if out.len() > 9 {
+            out.push(b',');
+        }
+        let product = Product {
+            id: id.0.as_bytes(),
+            name: new.name.as_bytes(),
+            description: new.description.as_bytes(),
+            price: new.price,
+            category: new.category.as_bytes(),
+            active: new.active,
+            created_at: now,
+            updated_at: now,
+        };
+        product.write(&mut out);
+    }
+    out.extend_from_slice(b"]}");
+    serve::json(StatusCode::CREATED, out)
+}
+
+async fn create(State(app): State<Arc<App>>, body: Bytes) -> Response {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970");
     let now = since_1970.as_micros() as i64;
+    if body.first() == Some(&b'[') {
+        return bulk(&app, &body, now).await;
+    }
+    let Some(new) = request::new_product(&body) else {
+        return serve::empty(StatusCode::UNPROCESSABLE_ENTITY);
+    };
     let id = Uuid::now_v7();
     let lane = choose(&app.writers);
     let (name, description, category) = (&*new.name, &*new.description, &*new.category);

@@ -245,8 +245,13 @@ async fn aggregate(RawQuery(query): RawQuery) -> Response {
     }
 }
 
-/// A create on its way to the writer.
+/// Creates on their way to the writer.
 struct Job {
+    rows: Vec<Row>,
+    done: oneshot::Sender<Result<()>>,
+}
+
+struct Row {
     id: Uuid,
     name: String,
     description: String,
@@ -254,7 +259,6 @@ struct Job {
     category: String,
     active: bool,
     now: i64,
-    done: oneshot::Sender<Result<()>>,
 }
 
 #[derive(Default)]
@@ -264,15 +268,46 @@ struct Queue {
 }
 
 async fn create(State(queue): State<Arc<Queue>>, body: Bytes) -> Response {
-    let Some(new) = request::new_product(&body) else {
-        return serve::empty(StatusCode::UNPROCESSABLE_ENTITY);
-    };
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970");
     let now = since_1970.as_micros() as i64;
+    // Nothing in a row is the database's doing, so the answer can be written while it works.
+    let (out, rows) = if body.first() == Some(&b'[') {
+        let Some(new) = request::new_products(&body) else {
+            return serve::empty(StatusCode::UNPROCESSABLE_ENTITY);
+        };
+        let mut out = Vec::with_capacity(32 + new.len() * 512);
+        out.extend_from_slice(b"{\"data\":[");
+        let mut rows = Vec::with_capacity(new.len());
+        for new in new {
+            if !rows.is_empty() {
+                out.push(b',');
+            }
+            rows.push(row(new, now, &mut out));
+        }
+        out.extend_from_slice(b"]}");
+        (out, rows)
+    } else {
+        let Some(new) = request::new_product(&body) else {
+            return serve::empty(StatusCode::UNPROCESSABLE_ENTITY);
+        };
+        let mut out = Vec::with_capacity(512);
+        let row = row(new, now, &mut out);
+        (out, vec![row])
+    };
+    let (done, is_done) = oneshot::channel();
+    queue.push(Job { rows, done });
+    match is_done.await {
+        Err(error) => serve::failed(error),
+        Ok(Err(error)) => serve::failed(error),
+        Ok(Ok(())) => serve::json(StatusCode::CREATED, out),
+    }
+}
+
+/// The row of a new product, which is written as JSON on the way.
+fn row(new: request::NewProduct<'_>, now: i64, out: &mut Vec<u8>) -> Row {
     let id = Uuid::now_v7();
-    // Nothing in the row is the database's doing, so the answer can be written while it works.
     let product = Product {
         id: id.as_bytes(),
         name: new.name.as_bytes(),
@@ -283,10 +318,8 @@ async fn create(State(queue): State<Arc<Queue>>, body: Bytes) -> Response {
         created_at: now,
         updated_at: now,
     };
-    let mut out = Vec::with_capacity(512);
-    product.write(&mut out);
-    let (done, is_done) = oneshot::channel();
-    let job = Job {
+    product.write(out);
+    Row {
         id,
         name: new.name.into_owned(),
         description: new.description.into_owned(),
@@ -294,13 +327,6 @@ async fn create(State(queue): State<Arc<Queue>>, body: Bytes) -> Response {
         category: new.category.into_owned(),
         active: new.active,
         now,
-        done,
-    };
-    queue.push(job);
-    match is_done.await {
-        Err(error) => serve::failed(error),
-        Ok(Err(error)) => serve::failed(error),
-        Ok(Ok(())) => serve::json(StatusCode::CREATED, out),
     }
 }
 
@@ -325,14 +351,14 @@ impl Queue {
     }
 }
 
-fn insert(statement: &mut Statement, job: &Job) -> Result<()> {
-    statement.raw_bind_parameter(1, job.id.as_bytes())?;
-    statement.raw_bind_parameter(2, &job.name)?;
-    statement.raw_bind_parameter(3, &job.description)?;
-    statement.raw_bind_parameter(4, job.price)?;
-    statement.raw_bind_parameter(5, &job.category)?;
-    statement.raw_bind_parameter(6, job.active)?;
-    statement.raw_bind_parameter(7, job.now)?;
+fn insert(statement: &mut Statement, row: &Row) -> Result<()> {
+    statement.raw_bind_parameter(1, row.id.as_bytes())?;
+    statement.raw_bind_parameter(2, &row.name)?;
+    statement.raw_bind_parameter(3, &row.description)?;
+    statement.raw_bind_parameter(4, row.price)?;
+    statement.raw_bind_parameter(5, &row.category)?;
+    statement.raw_bind_parameter(6, row.active)?;
+    statement.raw_bind_parameter(7, row.now)?;
     statement.raw_execute().map(drop)
 }
 
@@ -346,7 +372,10 @@ fn write(connection: &Connection, queue: &Queue) -> Result<()> {
     loop {
         queue.take(&mut jobs);
         begin.raw_execute()?;
-        results.extend(jobs.iter().map(|job| insert(&mut create, job)));
+        results.extend(
+            jobs.iter()
+                .map(|job| job.rows.iter().try_for_each(|row| insert(&mut create, row))),
+        );
         commit.raw_execute()?;
         for (job, result) in jobs.drain(..).zip(results.drain(..)) {
             // A client that went away does not hear of it.

@@ -16,6 +16,8 @@ pub enum Answer {
     },
     /// A page, `{"data":[…],"next_cursor":…}`, or groups, `{"data":[…],"more":…}`.
     Page { body: Vec<u8> },
+    /// What became of several records: `{"data":[…]}`, `{"count":n}`, `{"results":[…]}`.
+    Many { body: Vec<u8>, outcome: Outcome },
     /// Done, and there is nothing to show: a delete, or a write whose result the writer may not read.
     Done {
         outcome: Outcome,
@@ -28,7 +30,9 @@ impl Answer {
     /// The JSON, where there is some.
     pub fn body(&self) -> Option<&[u8]> {
         match self {
-            Answer::Record { body, .. } | Answer::Page { body } => Some(body),
+            Answer::Record { body, .. } | Answer::Page { body } | Answer::Many { body, .. } => {
+                Some(body)
+            }
             Answer::Done { .. } => None,
         }
     }

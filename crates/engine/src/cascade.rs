@@ -3,11 +3,14 @@
 //! parent's delete rule is asked. Everything is written at the versions that were read; foreign keys refuse
 //! what came in between, and then all of it is read again.
 
+use crate::act::too_many;
 use crate::answer::{Answer, Outcome};
 use crate::delete::{Removal, steps_of};
 use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
+use crate::judge::Judge;
 use crate::order::{Reference, order};
 use crate::record::Record;
+use crate::references::Asks;
 use plan::write::{Guards, Logged};
 use spec::problem::Result;
 use spec::statement::{Statement, Step, Written};
@@ -20,7 +23,7 @@ use store::error::problem_of;
 const MAX: usize = 1000;
 
 /// What a delete reaches.
-struct Reach {
+pub(crate) struct Reach {
     /// What goes; the record to delete comes first.
     going: Vec<(ModelId, Record)>,
     /// What stays without these references.
@@ -44,8 +47,9 @@ impl Run<'_> {
                 .map_err(problem_of)?;
             let row = (!rows.captured.is_empty()).then_some(rows.captured.as_slice());
             let stored = removal.judged(row)?;
-            let mut reach = self.reach(removal.judge.model, stored).await?;
-            let (mut steps, asks) = self.reach_steps(&mut reach, removal.guard.as_ref())?;
+            let judge = &removal.judge;
+            let mut reach = Reach::of(judge, &mut self.asks(), stored, None).await?;
+            let (mut steps, asks) = reach.steps(judge, removal.guard.as_ref())?;
             let own = steps.len();
             steps.extend(private.iter().cloned());
             match self.engine.store.write(steps, self.deadline).await {
@@ -77,10 +81,24 @@ impl Run<'_> {
         }
         Err(problem_of(StoreError::Contended))
     }
+}
 
+fn keys(records: &[(ModelId, Record)]) -> impl Iterator<Item = (ModelId, String)> {
+    let key = |(model, record): &(ModelId, Record)| (*model, record.id().key_text());
+    records.iter().map(key)
+}
+
+impl Reach {
     /// Every record that refers to one, directly or over others, by a relation that takes along or loosens.
-    async fn reach(&mut self, model: ModelId, root: Record) -> Result<Reach> {
-        let app = self.app;
+    /// `left` is how many of them a request over many records may still reach.
+    pub async fn of(
+        judge: &Judge,
+        asks: &mut Asks<'_>,
+        root: Record,
+        left: Option<usize>,
+    ) -> Result<Reach> {
+        let (app, model) = (&judge.app, judge.model);
+        let most = left.unwrap_or(MAX).min(MAX);
         let mut going = vec![(model, root)];
         let mut seen: HashSet<(ModelId, String)> = keys(&going).collect();
         let mut loosened: BTreeMap<(ModelId, String), (Record, Vec<FieldId>)> = BTreeMap::new();
@@ -96,17 +114,13 @@ impl Run<'_> {
                 if !matches!(relation.on_delete, OnDelete::Cascade | OnDelete::SetNull) {
                     continue;
                 }
-                let statement = self
+                let statement = judge
                     .planner()
-                    .referring(child, inverse.field, id.clone(), MAX as u32 + 1)
+                    .referring(child, inverse.field, id.clone(), most as u32 + 1)
                     .map_err(unsupported(Code::Internal))?;
-                let rows = self
-                    .engine
-                    .store
-                    .read(&statement, self.bounds(MAX as u32 + 1))
-                    .await
-                    .map_err(problem_of)?;
-                for row in rows.captured.chunks(statement.shape.columns.len()) {
+                let width = statement.shape.columns.len();
+                let rows = asks.read(statement, most as u32 + 1).await?;
+                for row in rows.captured.chunks(width) {
                     let (record, _) = Record::from_row(child, row);
                     let key = (child.id, record.id().key_text());
                     if relation.on_delete == OnDelete::SetNull {
@@ -116,12 +130,20 @@ impl Run<'_> {
                         going.push((child.id, record));
                     }
                 }
-                if going.len() - 1 + loosened.len() > MAX {
+                let others = going.len() - 1 + loosened.len();
+                if others > MAX {
                     return Err(Problem::new(
                         Code::Restricted,
                         format!(
                             "Deleting this would change more than {MAX} other records; delete some of them first."
                         ),
+                    ));
+                }
+                if others > most {
+                    let most = app.settings.limits.batch;
+                    return Err(too_many(
+                        "With what goes along, there are more records",
+                        most,
                     ));
                 }
             }
@@ -136,13 +158,13 @@ impl Run<'_> {
     }
 
     /// The steps, and which of them asks the delete rule where that needs other records (`guard`).
-    fn reach_steps(&self, reach: &mut Reach, guard: Option<&Rule>) -> Result<(Vec<Step>, usize)> {
+    pub fn steps(&mut self, judge: &Judge, guard: Option<&Rule>) -> Result<(Vec<Step>, usize)> {
         let mut steps = Vec::new();
-        for (model, record, fields) in &mut reach.loosened {
-            steps.extend(self.loosen(*model, record, fields, None)?);
+        for (model, record, fields) in &mut self.loosened {
+            steps.extend(loosen(judge, *model, record, fields, None)?);
         }
-        let (references, fields) = reach.references(self.app);
-        let order = order(reach.going.len(), &references).ok_or_else(|| {
+        let (references, fields) = self.references(&judge.app);
+        let order = order(self.going.len(), &references).ok_or_else(|| {
             Problem::new(
                 Code::Restricted,
                 "Records that would be deleted with this one refer to one another in a circle, by fields that must \
@@ -163,65 +185,28 @@ impl Run<'_> {
             if at == 0 {
                 asks = Some(steps.len());
             }
-            let (model, record) = &mut reach.going[at];
-            steps.extend(self.loosen(*model, record, &fields, guard)?);
+            let (model, record) = &mut self.going[at];
+            steps.extend(loosen(judge, *model, record, &fields, guard)?);
         }
         for at in order.records {
             let guard = guard.filter(|_| at == 0 && asks.is_none());
             if at == 0 && asks.is_none() {
                 asks = Some(steps.len());
             }
-            let (model, record) = &reach.going[at];
-            let model = self.app.model(*model);
-            steps.extend(steps_of(self.planner(), model, record, guard)?);
+            let (model, record) = &self.going[at];
+            let model = judge.app.model(*model);
+            steps.extend(steps_of(judge.planner(), model, record, guard)?);
         }
         Ok((steps, asks.unwrap_or_default()))
     }
 
-    /// Sets references of a record to null; `guard` asks a rule of it as it is stored.
-    fn loosen(
-        &self,
-        model: ModelId,
-        record: &mut Record,
-        fields: &[FieldId],
-        guard: Option<&Rule>,
-    ) -> Result<Vec<Step>> {
-        let model = self.app.model(model);
-        let version = record.version(model);
-        let previous = record.logged(model, Some(fields), false);
-        for field in fields {
-            record.set(*field, Value::Null);
-        }
-        record.set(model.updated_at(), Value::Timestamp(self.now));
-        record.set(model.version(), Value::Int(version + 1));
-        let mut changed = fields.to_vec();
-        changed.extend([model.updated_at(), model.version()]);
-        let logged = Logged {
-            record: Some(record.logged(model, None, true)),
-            previous: Some(previous),
-        };
-        let for_plan = plan::write::Record {
-            values: &record.values,
-            extra: record.extra.as_deref().filter(|_| record.stale),
-        };
-        let guards = Guards {
-            stored: guard,
-            result: None,
-        };
-        self.planner()
-            .update(model, version, &changed, &for_plan, guards, &logged)
-            .map_err(unsupported(Code::Internal))
+    /// How many records it changes beside the one to delete.
+    pub fn others(&self) -> usize {
+        self.going.len() - 1 + self.loosened.len()
     }
-}
 
-fn keys(records: &[(ModelId, Record)]) -> impl Iterator<Item = (ModelId, String)> {
-    let key = |(model, record): &(ModelId, Record)| (*model, record.id().key_text());
-    records.iter().map(key)
-}
-
-impl Reach {
     /// What goes, by key.
-    fn keys(&self) -> Vec<(ModelId, Value)> {
+    pub fn keys(&self) -> Vec<(ModelId, Value)> {
         let key = |(model, record): &(ModelId, Record)| (*model, record.id().clone());
         self.going.iter().map(key).collect()
     }
@@ -251,4 +236,40 @@ impl Reach {
         }
         out
     }
+}
+
+/// Sets references of a record to null; `guard` asks a rule of it as it is stored.
+fn loosen(
+    judge: &Judge,
+    model: ModelId,
+    record: &mut Record,
+    fields: &[FieldId],
+    guard: Option<&Rule>,
+) -> Result<Vec<Step>> {
+    let model = judge.app.model(model);
+    let version = record.version(model);
+    let previous = record.logged(model, Some(fields), false);
+    for field in fields {
+        record.set(*field, Value::Null);
+    }
+    record.set(model.updated_at(), Value::Timestamp(judge.now));
+    record.set(model.version(), Value::Int(version + 1));
+    let mut changed = fields.to_vec();
+    changed.extend([model.updated_at(), model.version()]);
+    let logged = Logged {
+        record: Some(record.logged(model, None, true)),
+        previous: Some(previous),
+    };
+    let for_plan = plan::write::Record {
+        values: &record.values,
+        extra: record.extra.as_deref().filter(|_| record.stale),
+    };
+    let guards = Guards {
+        stored: guard,
+        result: None,
+    };
+    judge
+        .planner()
+        .update(model, version, &changed, &for_plan, guards, &logged)
+        .map_err(unsupported(Code::Internal))
 }

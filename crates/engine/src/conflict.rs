@@ -2,26 +2,75 @@
 
 use crate::execute::Run;
 use crate::judge::Judge;
+use crate::many::{dangling, placed};
 use crate::record::Record;
+use crate::references::Asks;
 use spec::problem::Result;
-use spec::{Code, FieldError, FieldId, Problem, Value};
+use spec::{Code, FieldError, FieldId, ModelId, Problem, Value};
+use std::collections::HashSet;
 use store::StoreError;
 use store::error::problem_of;
 
-impl Run<'_> {
-    /// What a failed write is to its writer. `stored` is what a change would have replaced.
+/// Writes of one model in a transaction that the store refused.
+pub(crate) struct Refused {
+    pub judge: Judge,
+    pub what: Meant,
+    /// What the transaction had created by then: it is gone now, and was there for them.
+    pub own: HashSet<(ModelId, String)>,
+    pub error: StoreError,
+}
+
+/// What was to be done.
+pub(crate) enum Meant {
+    Written(Vec<Row>),
+    Deleted {
+        /// Where the body of the request says it.
+        pointer: String,
+        /// What was to go, the record itself first.
+        going: Vec<(ModelId, Value)>,
+    },
+}
+
+/// A record that was to be written.
+pub(crate) struct Row {
+    /// Where the body of the request says it.
+    pub pointer: String,
+    pub record: Record,
+    /// What it would have replaced.
+    pub stored: Option<Record>,
+}
+
+impl Refused {
+    /// At its place in the body of the request.
+    pub fn within(mut self, part: &str) -> Refused {
+        match &mut self.what {
+            Meant::Written(rows) => {
+                for row in rows {
+                    row.pointer.insert_str(0, part);
+                }
+            }
+            Meant::Deleted { pointer, .. } => pointer.insert_str(0, part),
+        }
+        self
+    }
+}
+
+impl Judge {
+    /// What a failed write is to its writer. `stored` is what a change would have replaced, `own` are records that
+    /// the same transaction made.
     pub async fn write_problem(
-        &mut self,
-        judge: &Judge,
+        &self,
+        asks: &mut Asks<'_>,
         record: &Record,
         stored: Option<&Record>,
+        own: &HashSet<(ModelId, String)>,
         error: StoreError,
     ) -> Problem {
         match error {
             StoreError::Unique { columns, .. } => {
-                let own = stored.map(Record::id);
+                let id = stored.map(Record::id);
                 // Which one a store meets first is its own affair; gone by now, it is what the store said.
-                let taken = self.taken(judge, record, own).await.unwrap_or_default();
+                let taken = self.taken(asks, record, id).await.unwrap_or_default();
                 match taken.is_empty() {
                     true => conflict(&[columns]),
                     false => conflict(&taken),
@@ -29,15 +78,16 @@ impl Run<'_> {
             }
             StoreError::ForeignKey { .. } => {
                 // The store says that a reference dangles, not always which.
-                let mut references = judge.references(&record.all());
+                let mut references = self.references(&record.all());
                 if let Some(stored) = stored {
                     references.retain(|(field, ..)| record.get(*field) != stored.get(*field));
                 }
-                match self.not_readable(judge, references).await {
+                references.retain(|(_, to, id)| !own.contains(&(*to, id.key_text())));
+                match self.not_readable(asks, references).await {
                     Err(problem) => problem,
                     Ok(fields) if fields.is_empty() => problem_of(StoreError::Contended),
                     Ok(fields) => {
-                        Problem::invalid(fields.into_iter().map(|f| judge.dangling(f)).collect())
+                        Problem::invalid(fields.into_iter().map(|f| self.dangling(f)).collect())
                     }
                 }
             }
@@ -47,24 +97,119 @@ impl Run<'_> {
 
     /// The columns of each unique key that another record holds; `own` is the one that is changed.
     async fn taken(
-        &mut self,
-        judge: &Judge,
+        &self,
+        asks: &mut Asks<'_>,
         record: &Record,
         own: Option<&Value>,
     ) -> Result<Vec<Vec<String>>> {
-        let model = judge.model();
+        let model = self.model();
         let keys = plan::write::unique_keys(model, &record.values, own.is_none());
-        let statement = judge.planner().taken(model, &record.for_plan(), &keys, own);
-        let rows = self.engine.store.read(&statement, self.bounds(1)).await;
-        let rows = rows.map_err(problem_of)?;
-        let name = |field: &FieldId| model.field(*field).name.clone();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = self.planner().taken(model, &record.for_plan(), &keys, own);
+        let rows = asks.read(statement, 1).await?;
         Ok(keys
             .iter()
             .zip(&rows.captured)
             .filter(|(_, taken)| **taken == Value::Bool(true))
-            .map(|(key, _)| key.iter().map(name).collect())
+            .map(|(key, _)| self.names(key))
             .collect())
     }
+
+    fn names(&self, key: &[FieldId]) -> Vec<String> {
+        let name = |field: &FieldId| self.model().field(*field).name.clone();
+        key.iter().map(name).collect()
+    }
+}
+
+impl Run<'_> {
+    /// What the store's refusal is to the writer of these.
+    pub async fn refused(&mut self, refused: Refused) -> Problem {
+        let Refused {
+            judge,
+            what,
+            own,
+            error,
+        } = refused;
+        match what {
+            Meant::Deleted { pointer, going } => {
+                let problem = self.delete_problem(&going, error).await;
+                problem.within(&pointer)
+            }
+            Meant::Written(rows) => match rows.as_slice() {
+                [row] => {
+                    let (asks, stored) = (&mut self.asks(), row.stored.as_ref());
+                    let problem = judge
+                        .write_problem(asks, &row.record, stored, &own, error)
+                        .await;
+                    problem.within(&row.pointer)
+                }
+                rows => self.several_refused(&judge, rows, &own, error).await,
+            },
+        }
+    }
+
+    async fn several_refused(
+        &mut self,
+        judge: &Judge,
+        rows: &[Row],
+        own: &HashSet<(ModelId, String)>,
+        error: StoreError,
+    ) -> Problem {
+        let asks = &mut self.asks();
+        match error {
+            StoreError::Unique { columns, .. } => match several_taken(judge, asks, rows).await {
+                Err(problem) => problem,
+                // Gone by now; which of them it was, nobody knows any more.
+                Ok(errors) if errors.is_empty() => Problem {
+                    errors,
+                    ..conflict(&[columns])
+                },
+                Ok(mut errors) => {
+                    errors.truncate(100);
+                    conflict(&[]).with_errors(errors)
+                }
+            },
+            StoreError::ForeignKey { .. } => {
+                let all = rows.iter().map(|row| {
+                    let pointer = row.pointer.as_str();
+                    (pointer, judge, row.record.all())
+                });
+                match dangling(asks, all.collect(), own).await {
+                    Err(problem) => problem,
+                    Ok(errors) if errors.is_empty() => problem_of(StoreError::Contended),
+                    Ok(errors) => Problem::invalid(errors),
+                }
+            }
+            other => problem_of(other),
+        }
+    }
+}
+
+/// Which of several new records have values that are taken: by one before them, or by a record that is there. One bit
+/// of each key is told, as it would be of each alone.
+async fn several_taken(
+    judge: &Judge,
+    asks: &mut Asks<'_>,
+    rows: &[Row],
+) -> Result<Vec<FieldError>> {
+    let mut before: HashSet<(Vec<FieldId>, Vec<String>)> = HashSet::new();
+    let mut errors = Vec::new();
+    for row in rows {
+        let record = &row.record;
+        let mut taken = judge.taken(asks, record, None).await?;
+        for key in plan::write::unique_keys(judge.model(), &record.values, true) {
+            let values = key.iter().map(|field| record.get(*field).key_text());
+            let values = values.collect();
+            let names = judge.names(&key);
+            if !before.insert((key, values)) {
+                taken.push(names);
+            }
+        }
+        errors.extend(placed(&conflict(&taken).errors, &row.pointer));
+    }
+    Ok(errors)
 }
 
 /// One bit for each unique key and no more: the same value exists, or of several columns, the same values together.

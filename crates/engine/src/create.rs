@@ -3,28 +3,42 @@
 use crate::answer::{Answer, Outcome};
 use crate::execute::{ATTEMPTS, Beforehand, Run, backoff, unsupported};
 use crate::judge::{Judge, all_of, traverses};
+use crate::many::New;
 use crate::record::Record;
+use crate::references::Leading;
 use plan::access::{self, Verb};
 use plan::operation::{Create, Select};
 use plan::write::Logged;
-use spec::input::{self, Input};
+use spec::input::{self, Holds, Input};
 use spec::problem::Result;
 use spec::statement::{Step, Written};
 use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
 use store::error::problem_of;
 
-/// A record that may be created, and the steps that do it.
+/// A record that may be created.
+#[derive(Clone)]
 pub(crate) struct Draft {
     pub record: Record,
-    pub steps: Vec<Step>,
-    /// What is left of its rules, where they follow relations: the steps ask it.
+    /// Rules that follow relations: they are asked by the statement that writes.
     pub guard: Option<Rule>,
-    /// A check fails. Where a rule that follows relations comes before it, the steps only ask whether that holds,
-    /// and if it does, this is the answer; without steps, it is the answer.
+    /// Relations of it that lead nowhere.
+    unreadable: Vec<FieldId>,
+    /// A check fails. Where there is a guard, that comes before it.
     pub invalid: Option<Problem>,
+}
+
+impl Draft {
+    /// What the change log says of its creation.
+    pub fn logged(&self, model: &Model) -> Logged {
+        Logged {
+            record: Some(self.record.logged(model, None, true)),
+            previous: None,
+        }
+    }
 }
 
 impl Run<'_> {
@@ -50,37 +64,53 @@ impl Run<'_> {
             let want = self.resolver().want(model, &create.select)?;
             self.resolver().within(&want, 1)?;
         }
-        let mut input = input::read(model, &create.body, &self.app.settings.limits)?;
+        let limits = &self.app.settings.limits;
+        let holds = match beforehand.private.is_empty() && beforehand.key.is_none() {
+            true => Holds::Nested,
+            false => Holds::Values,
+        };
+        let mut input = input::read_as(model, &create.body, limits, holds)?;
         input.errors.extend(beforehand.wrong);
         self.planned(start);
+        if !input.nested.is_empty() {
+            let nested = New::one(self.app, judge, input)?;
+            return self.create_nested(nested, &create.select).await;
+        }
         let chosen = judge.chosen(&input, beforehand.key.as_ref());
-        let unreadable = self.unreadable(&judge, &chosen).await?;
+        let unreadable = judge
+            .unreadable(&mut self.asks(), &chosen, Leading::Anywhere)
+            .await?;
         let start = Instant::now();
         let mut draft = judge.draft(&input, beforehand.key.as_ref(), &unreadable)?;
+        let mut steps = judge.draft_steps(&draft)?;
         self.planned(start);
-        match draft.invalid {
-            Some(problem) if draft.steps.is_empty() => {
-                let values = draft.record.all();
-                return Err(self.with_dangling(&judge, &values, problem).await);
-            }
-            Some(_) => {}
-            None => draft.steps.extend(beforehand.private),
+        if draft.invalid.is_none() {
+            steps.extend(beforehand.private);
         }
         let start = Instant::now();
-        let written = if draft.record.id().is_null() {
-            self.write_drawing(model, draft.steps).await
+        let written = if steps.is_empty() {
+            Ok(Written::Done(Vec::new()))
+        } else if draft.record.id().is_null() {
+            self.write_drawing(model, steps).await
         } else {
-            self.engine.store.write(draft.steps, self.deadline).await
+            self.engine.store.write(steps, self.deadline).await
         };
         self.stored(start);
         let captured = match written {
             Ok(Written::Done(captured)) => captured,
             Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
-            Err(error) => return Err(self.write_problem(&judge, &draft.record, None, error).await),
+            Err(error) => {
+                let (asks, own) = (&mut self.asks(), HashSet::new());
+                return Err(judge
+                    .write_problem(asks, &draft.record, None, &own, error)
+                    .await);
+            }
         };
         if let Some(problem) = draft.invalid {
             let values = draft.record.all();
-            return Err(self.with_dangling(&judge, &values, problem).await);
+            return Err(judge
+                .with_dangling(&mut self.asks(), &values, problem)
+                .await);
         }
         if let Some(Value::Int(id)) = captured.first().and_then(|row| row.first()) {
             draft.record.set(spec::model::ID, Value::Int(*id));
@@ -132,54 +162,43 @@ impl Run<'_> {
         select: &Select,
         outcome: Outcome,
     ) -> Result<Answer> {
-        let model = judge.model();
-        let read = access::rule(model, Verb::Read, judge.caller());
-        let plain = *select == Select::default();
-        let id = record.id().key_text();
-        if plain && !traverses(&read) {
-            if !judge.holds(&read, record, None) {
-                return Ok(Answer::Done {
-                    outcome,
-                    id: Some(id),
-                });
-            }
-            if let Some(visible) = judge.visible(record) {
-                let body = record.answer(model, |field| visible[usize::from(field.0)]);
-                let names = model
-                    .fields
-                    .iter()
-                    .filter(|f| !f.hidden && visible[usize::from(f.id.0)]);
-                let etag = crate::etag::tag(
-                    model,
-                    record.id(),
-                    record.version(model),
-                    names.map(|f| f.name.as_str()),
-                );
-                return Ok(Answer::Record {
-                    body,
-                    etag: Some(etag),
-                    outcome,
-                    id,
-                });
-            }
-        }
-        match self
-            .record(model.id, record.id().clone(), select, outcome)
-            .await
+        if *select == Select::default()
+            && let Some(answer) = judge.shown(record, outcome)
         {
+            return Ok(answer);
+        }
+        let shown = self
+            .record(judge.model, record.id().clone(), select, outcome)
+            .await;
+        match or_nothing(shown, record, outcome) {
             // It is written, and a failure would say that it is not: whoever tries again makes a second one.
             Err(problem) => {
-                if problem.code != Code::NotFound {
-                    let cause = problem.cause.as_deref().unwrap_or(&problem.detail);
-                    tracing::warn!(cause, "a record was written and could not be read back");
-                }
-                Ok(Answer::Done {
-                    outcome,
-                    id: Some(id),
-                })
+                not_read_back(&problem);
+                or_nothing(Err(Problem::not_found()), record, outcome)
             }
-            answer => answer,
+            shown => shown,
         }
+    }
+}
+
+/// Written, and not shown for a reason of ours.
+pub(crate) fn not_read_back(problem: &Problem) {
+    let cause = problem.cause.as_deref().unwrap_or(&problem.detail);
+    tracing::warn!(cause, "a record was written and could not be read back");
+}
+
+/// A record that its writer may not read is shown as none.
+pub(crate) fn or_nothing(
+    shown: Result<Answer>,
+    record: &Record,
+    outcome: Outcome,
+) -> Result<Answer> {
+    match shown {
+        Err(problem) if problem.code == Code::NotFound => Ok(Answer::Done {
+            outcome,
+            id: Some(record.id().key_text()),
+        }),
+        shown => shown,
     }
 }
 
@@ -226,39 +245,78 @@ impl Judge {
 
         let mut errors: Vec<FieldError> = unreadable.iter().map(|f| self.dangling(*f)).collect();
         self.checks(&record, None, &mut errors);
-        let guard = all_of(guards);
-        if !errors.is_empty() {
-            let invalid = Problem::invalid(errors);
-            let mut steps = Vec::new();
-            if let Some(guard) = &guard {
-                let asks = self
-                    .planner()
-                    .allowed(model, None, &record.for_plan(), guard, unreadable)
-                    .map_err(unsupported(Code::Internal))?;
-                steps.push(asks);
-            }
-            return Ok(Draft {
-                record,
-                steps,
-                guard,
-                invalid: Some(invalid),
-            });
-        }
-
-        let logged = Logged {
-            record: Some(record.logged(model, None, true)),
-            previous: None,
-        };
-        let steps = self
-            .planner()
-            .create(model, &record.for_plan(), guard.as_ref(), &logged)
-            .map_err(unsupported(Code::Internal))?;
+        let invalid = (!errors.is_empty()).then(|| Problem::invalid(errors));
         Ok(Draft {
             record,
-            steps,
-            guard,
-            invalid: None,
+            guard: all_of(guards),
+            unreadable: unreadable.to_vec(),
+            invalid,
         })
+    }
+
+    /// The steps that create it. Where a check fails they only ask whether the guard holds, and are none where there
+    /// is no guard.
+    pub fn draft_steps(&self, draft: &Draft) -> Result<Vec<Step>> {
+        let (model, record) = (self.model(), draft.record.for_plan());
+        let planner = self.planner();
+        let steps = match (&draft.invalid, &draft.guard) {
+            (None, guard) => planner.create(model, &record, guard.as_ref(), &draft.logged(model)),
+            (Some(_), Some(guard)) => planner
+                .allowed(model, None, &record, guard, &draft.unreadable)
+                .map(|step| vec![step]),
+            (Some(_), None) => Ok(Vec::new()),
+        };
+        steps.map_err(unsupported(Code::Internal))
+    }
+
+    /// The record as it is answered to who wrote it, or nothing if they may not read it. None where a rule needs
+    /// other records to tell.
+    pub fn shown(&self, record: &Record, outcome: Outcome) -> Option<Answer> {
+        let model = self.model();
+        let read = access::rule(model, Verb::Read, self.caller());
+        if traverses(&read) {
+            return None;
+        }
+        let id = record.id().key_text();
+        if !self.holds(&read, record, None) {
+            return Some(Answer::Done {
+                outcome,
+                id: Some(id),
+            });
+        }
+        let visible = self.visible(record)?;
+        let body = record.answer(model, |field| visible[usize::from(field.0)]);
+        let names = model
+            .fields
+            .iter()
+            .filter(|f| !f.hidden && visible[usize::from(f.id.0)]);
+        let etag = crate::etag::tag(
+            model,
+            record.id(),
+            record.version(model),
+            names.map(|f| f.name.as_str()),
+        );
+        Some(Answer::Record {
+            body,
+            etag: Some(etag),
+            outcome,
+            id,
+        })
+    }
+
+    /// The same without an entity tag: the JSON alone, or none if its writer may not read it.
+    pub fn shown_json(&self, record: &Record) -> Option<Option<Vec<u8>>> {
+        let model = self.model();
+        let read = access::rule(model, Verb::Read, self.caller());
+        if traverses(&read) {
+            return None;
+        }
+        if !self.holds(&read, record, None) {
+            return Some(None);
+        }
+        let visible = self.visible(record)?;
+        let body = record.answer(model, |field| visible[usize::from(field.0)]);
+        Some(Some(body))
     }
 
     /// Given values, defaults, and what the engine owns. The system may give what the engine owns.

@@ -8,11 +8,12 @@ use crate::judge::{Judge, Question, Questions, traverses};
 use crate::read::parse_id;
 use crate::record::Record;
 use plan::access::{self, Verb};
+use plan::many::Hold;
 use plan::operation::{Delete, List, PlainFilter, PlainOp, Precondition, Select};
 use plan::read::Planner;
 use plan::write::Logged;
 use spec::problem::Result;
-use spec::statement::Step;
+use spec::statement::{Statement, Step};
 use spec::{Code, Model, ModelId, OnDelete, Problem, Rule, Value};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -23,7 +24,6 @@ use store::{Changed, Decision, StoreError};
 #[derive(Clone)]
 pub(crate) struct Removal {
     pub judge: Judge,
-    pub id: Value,
     if_match: Option<Precondition>,
     read: Question,
     delete: Question,
@@ -35,37 +35,11 @@ impl Run<'_> {
     pub async fn delete(&mut self, delete: Delete, private: Vec<Step>) -> Result<Answer> {
         let start = Instant::now();
         let judge = self.judge(delete.model);
-        let model = judge.model();
-        let id = parse_id(model, &delete.id)?;
-        let mut questions = Questions::default();
-        let read = questions.add(access::rule(model, Verb::Read, judge.caller()));
-        let rule = access::rule(model, Verb::Delete, judge.caller());
-        let guard = traverses(&rule).then(|| rule.clone());
-        let question = questions.add(rule);
-        let rules: Vec<&Rule> = questions.rules.iter().collect();
-        let statement = judge
-            .planner()
-            .stored(model, id.clone(), &rules)
-            .map_err(unsupported(Code::Internal))?;
-        let removal = Removal {
-            judge: judge.clone(),
-            id: id.clone(),
-            if_match: delete.if_match,
-            read,
-            delete: question,
-            guard,
-        };
+        let id = parse_id(judge.model(), &delete.id)?;
+        let (removal, questions) = judge.removal(delete.if_match);
+        let statement = removal.statement(id.clone(), &questions, Hold::No)?;
         self.planned(start);
-
-        let takes_along = model.inverses.iter().any(|inverse| {
-            let relation = judge
-                .app
-                .model(inverse.model)
-                .field(inverse.field)
-                .relation();
-            relation.is_some_and(|r| matches!(r.on_delete, OnDelete::Cascade | OnDelete::SetNull))
-        });
-        if takes_along {
+        if judge.takes_along() {
             return self.cascade(&removal, &statement, private).await;
         }
         let start = Instant::now();
@@ -218,7 +192,46 @@ pub fn steps_of(
         .map_err(unsupported(Code::Internal))
 }
 
+impl Judge {
+    /// What to decide about a record that is to go, and the rules that are asked with it.
+    pub fn removal(&self, if_match: Option<Precondition>) -> (Removal, Questions) {
+        let mut questions = Questions::default();
+        let read = questions.add(access::rule(self.model(), Verb::Read, self.caller()));
+        let rule = access::rule(self.model(), Verb::Delete, self.caller());
+        let guard = traverses(&rule).then(|| rule.clone());
+        let removal = Removal {
+            judge: self.clone(),
+            if_match,
+            read,
+            delete: questions.add(rule),
+            guard,
+        };
+        (removal, questions)
+    }
+
+    /// Whether a delete changes other records, too.
+    pub fn takes_along(&self) -> bool {
+        self.model().inverses.iter().any(|inverse| {
+            let relation = self
+                .app
+                .model(inverse.model)
+                .field(inverse.field)
+                .relation();
+            relation.is_some_and(|r| matches!(r.on_delete, OnDelete::Cascade | OnDelete::SetNull))
+        })
+    }
+}
+
 impl Removal {
+    /// Reads the record.
+    pub fn statement(&self, id: Value, questions: &Questions, hold: Hold) -> Result<Statement> {
+        let rules: Vec<&Rule> = questions.rules.iter().collect();
+        self.judge
+            .planner()
+            .stored(self.judge.model(), id, &rules, hold)
+            .map_err(unsupported(Code::Internal))
+    }
+
     /// The stored record, if it may be deleted.
     pub fn judged(&self, row: Option<&[Value]>) -> Result<Record> {
         let model = self.judge.model();
@@ -228,7 +241,7 @@ impl Removal {
             return Err(Problem::not_found());
         }
         if let Some(precondition) = &self.if_match
-            && !etag::matches(precondition, model, &self.id, stored.version(model))
+            && !etag::matches(precondition, model, stored.id(), stored.version(model))
         {
             return Err(Problem::new(
                 Code::PreconditionFailed,
@@ -242,7 +255,7 @@ impl Removal {
     }
 
     /// The steps that delete the record as it was read.
-    fn steps(&self, stored: &Record) -> Result<Vec<Step>> {
+    pub fn steps(&self, stored: &Record) -> Result<Vec<Step>> {
         steps_of(
             self.judge.planner(),
             self.judge.model(),

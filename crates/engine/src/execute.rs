@@ -19,13 +19,17 @@ pub struct Engine {
     app: ArcSwap<App>,
     pub(crate) store: Arc<Store>,
     pub(crate) cursors: Cursors,
-    companion: OnceLock<Box<dyn Companion>>,
+    companion: OnceLock<Arc<dyn Companion>>,
 }
 
 /// A room that keeps private rows beside records: what it adds to a write commits with it.
 pub trait Companion: Send + Sync + 'static {
     /// What goes with a change of a record (with this body) or with its delete (with none).
     fn beside(&self, model: &Model, id: &Value, body: Option<&[u8]>) -> Beside;
+
+    /// Whether what is kept beside a record is made by the way of creating it alone, so that it is not created with
+    /// others.
+    fn is_created_alone(&self, model: &Model) -> bool;
 
     /// A record was written; nothing that is remembered of it holds any more.
     fn written(&self, model: &Model, id: &Value);
@@ -80,8 +84,12 @@ impl Engine {
     /// Sets the room that keeps private rows beside records; once, before the first operation.
     pub fn set_companion(&self, companion: impl Companion) {
         // A second one would leave the first one's rows behind.
-        let taken = self.companion.set(Box::new(companion)).is_err();
+        let taken = self.companion.set(Arc::new(companion)).is_err();
         debug_assert!(!taken, "an engine has one companion");
+    }
+
+    pub(crate) fn companion(&self) -> Option<Arc<dyn Companion>> {
+        self.companion.get().cloned()
     }
 
     /// The app in force. Operations in flight keep the one they began with.
@@ -123,7 +131,13 @@ impl Engine {
                 Operation::List(_)
                 | Operation::One(_)
                 | Operation::Aggregate(_)
-                | Operation::Create(_) => return None,
+                | Operation::Create(_)
+                | Operation::CreateMany(_)
+                // These ask for each record.
+                | Operation::UpdateMany(_)
+                | Operation::DeleteMany(_)
+                | Operation::Upsert(_)
+                | Operation::Batch(_) => return None,
             };
             let model = app.model(model);
             let id = spec::key::read(model.key, id)?;
@@ -141,6 +155,11 @@ impl Engine {
             Operation::Update(update) => Box::pin(run.update(update, beforehand.private)).await,
             Operation::Replace(replace) => Box::pin(run.replace(replace, beforehand.private)).await,
             Operation::Delete(delete) => Box::pin(run.delete(delete, beforehand.private)).await,
+            Operation::CreateMany(many) => Box::pin(run.create_many(many)).await,
+            Operation::UpdateMany(many) => Box::pin(run.update_many(many)).await,
+            Operation::DeleteMany(many) => Box::pin(run.delete_many(many)).await,
+            Operation::Upsert(upsert) => Box::pin(run.upsert(upsert)).await,
+            Operation::Batch(batch) => Box::pin(run.batch(batch)).await,
         };
         if let (Err(problem), Some(missed)) = (&mut result, missed)
             && problem.code == Code::Forbidden

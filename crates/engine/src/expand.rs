@@ -72,7 +72,7 @@ impl Run<'_> {
     }
 
     /// The port between modules: the readable ones among these records, by key.
-    fn records<'s>(
+    pub fn records<'s>(
         &'s mut self,
         model: ModelId,
         ids: Vec<Value>,

@@ -4,7 +4,9 @@
 use crate::execute::{Engine, Run, unsupported};
 use crate::judge::Judge;
 use crate::record::Record;
+use crate::references::Leading;
 use plan::access::{self, Verb};
+use plan::many::Hold;
 use plan::operation::Select;
 use plan::read::Page;
 use spec::expr::print::print;
@@ -133,7 +135,9 @@ impl Run<'_> {
         out: &mut Explanation,
     ) -> Result<()> {
         let input = input::read(judge.model(), body, &self.app.settings.limits)?;
-        let unreadable = self.unreadable(judge, &input.fields).await?;
+        let unreadable = judge
+            .unreadable(&mut self.asks(), &input.fields, Leading::Anywhere)
+            .await?;
         let decided = match judge.draft(&input, None, &unreadable) {
             Err(problem) => Err(problem),
             Ok(draft) => {
@@ -147,7 +151,7 @@ impl Run<'_> {
                     _ if !allowed => Err(judge.denied("create")),
                     Some(problem) => {
                         let given = draft.record.all();
-                        Err(self.with_dangling(judge, &given, problem).await)
+                        Err(judge.with_dangling(&mut self.asks(), &given, problem).await)
                     }
                     None => Ok(()),
                 }
@@ -179,7 +183,7 @@ impl Run<'_> {
         };
         let statement = judge
             .planner()
-            .stored(model, key, &asked)
+            .stored(model, key, &asked, Hold::No)
             .map_err(unsupported(Code::Internal))?;
         let rows = self
             .engine

@@ -62,6 +62,7 @@ impl Import {
         let judge = &self.judge;
         let input = input::read(judge.model(), body, &judge.app.settings.limits)?;
         let draft = judge.draft(&input, None, &[])?;
+        let steps = judge.draft_steps(&draft)?;
         if let Some(problem) = draft.invalid {
             return Err(problem);
         }
@@ -70,7 +71,7 @@ impl Import {
         Ok(Imported {
             id: draft.record.id().clone(),
             after: after.filter(|id| !id.is_null()).collect(),
-            steps: draft.steps,
+            steps,
         })
     }
 }

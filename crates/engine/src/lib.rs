@@ -11,8 +11,10 @@
 //!
 //! Absent here: HTTP, SQL drivers, JavaScript.
 
+mod act;
 mod aggregate;
 mod answer;
+mod batch;
 mod cascade;
 mod conflict;
 mod create;
@@ -26,6 +28,8 @@ mod explain;
 mod export;
 mod import;
 mod judge;
+mod many;
+mod matching;
 mod merge;
 mod order;
 pub mod reach;
@@ -43,3 +47,4 @@ pub use evaluate::{Compiled, Evaluated, evaluate};
 pub use execute::{Beforehand, Beside, Companion, Engine};
 pub use explain::{About, Explanation, value_text};
 pub use import::{Import, Imported};
+pub use spec::input::reference;

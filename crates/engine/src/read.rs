@@ -4,11 +4,13 @@ use crate::answer::{Answer, Outcome};
 use crate::cursor::Cursors;
 use crate::etag;
 use crate::execute::{Run, unsupported};
+use crate::judge::Judge;
+use plan::Caller;
 use plan::access;
 use plan::operation::{List, One, Select};
 use plan::read::Page;
 use spec::problem::Result;
-use spec::statement::Capture;
+use spec::statement::{Capture, Rows};
 use spec::{Code, Model, ModelId, Problem, Rule, Value};
 use std::time::Instant;
 use store::error::problem_of;
@@ -52,14 +54,10 @@ impl Run<'_> {
         if rows.ends.is_empty() {
             return Err(Problem::not_found());
         }
-        let mut captured = rows.captured.iter();
-        let etag = match captured.next() {
-            // Related records change without this one's version: their answers carry no tag.
-            Some(Value::Int(version)) if select.expand.is_empty() => {
-                let seen: Vec<bool> = captured.map(|v| *v == Value::Bool(true)).collect();
-                Some(etag::tag(model, &id, *version, self.visible(model, seen)))
-            }
-            _ => None,
+        // Related records change without this one's version: their answers carry no tag.
+        let etag = match select.expand.is_empty() {
+            true => tag_of(model, &id, &rows.captured, self.caller()),
+            false => None,
         };
         let body = self.with_foreign(rows, &want).await?;
         Ok(Answer::Record {
@@ -68,24 +66,6 @@ impl Run<'_> {
             outcome,
             id: id.key_text(),
         })
-    }
-
-    /// The names of the fields that the caller sees on a record; `seen` answers the guarded ones, in order.
-    pub fn visible<'m>(&self, model: &'m Model, seen: Vec<bool>) -> impl Iterator<Item = &'m str> {
-        let caller = self.caller();
-        let mut seen = seen.into_iter();
-        model
-            .fields
-            .iter()
-            .filter(|f| !f.hidden)
-            .filter_map(move |field| {
-                let visible = match access::field_read(field, caller) {
-                    Rule::Allow => true,
-                    Rule::Deny => false,
-                    Rule::When(_) => seen.next().unwrap_or(false),
-                };
-                visible.then_some(field.name.as_str())
-            })
     }
 
     pub async fn list(&mut self, list: List) -> Result<Answer> {
@@ -172,6 +152,39 @@ impl Run<'_> {
         body.push(b'}');
         Ok(Answer::Page { body })
     }
+}
+
+/// The entity tag of a record from what [`plan::read::Planner::one`] captures.
+fn tag_of(model: &Model, id: &Value, captured: &[Value], caller: Caller<'_>) -> Option<String> {
+    let (version, seen) = match captured {
+        [Value::Int(version), seen @ ..] => (*version, seen),
+        _ => return None,
+    };
+    let mut seen = seen.iter();
+    let visible = model
+        .fields
+        .iter()
+        .filter(|f| !f.hidden)
+        .filter(|field| match access::field_read(field, caller) {
+            Rule::Allow => true,
+            Rule::Deny => false,
+            Rule::When(_) => seen.next() == Some(&Value::Bool(true)),
+        })
+        .map(|field| field.name.as_str());
+    Some(etag::tag(model, id, version, visible))
+}
+
+/// The answer from the row of one record without related ones.
+pub(crate) fn answer_of(judge: &Judge, id: &Value, rows: Rows, outcome: Outcome) -> Result<Answer> {
+    if rows.ends.is_empty() {
+        return Err(Problem::not_found());
+    }
+    Ok(Answer::Record {
+        etag: tag_of(judge.model(), id, &rows.captured, judge.caller()),
+        body: rows.body,
+        outcome,
+        id: id.key_text(),
+    })
 }
 
 /// A key from an address; one that is none of this kind names nothing that could exist.

@@ -36,6 +36,19 @@ impl Record {
         )
     }
 
+    /// With these values and no others.
+    pub fn of(model: &Model, values: &[(FieldId, Value)]) -> Record {
+        let mut record = Record {
+            values: vec![Value::Null; model.fields.len()],
+            extra: None,
+            stale: false,
+        };
+        for (field, value) in values {
+            record.set(*field, value.clone());
+        }
+        record
+    }
+
     pub fn get(&self, field: FieldId) -> &Value {
         &self.values[usize::from(field.0)]
     }

@@ -1,4 +1,4 @@
-//! Change (merge patch) and replace (upsert by id): the record is read, decided in memory, and written at
+//! Change (merge patch) and replace (upsert by id or by a unique key): the record is read, decided in memory, and written at
 //! the version that was read.
 
 use crate::answer::{Answer, Outcome};
@@ -8,14 +8,17 @@ use crate::judge::{Judge, Question, Questions, all_of, traverses};
 use crate::merge;
 use crate::read::parse_id;
 use crate::record::Record;
+use crate::references::Leading;
 use plan::access::{self, Verb};
-use plan::operation::{Precondition, Replace, Select, Update};
+use plan::many::Hold;
+use plan::operation::{Precondition, Replace, Select, Update, Upsert};
 use plan::write::{Guards, Logged};
 use spec::input::{self, Input};
 use spec::problem::Result;
 use spec::statement::{Statement, Step};
 use spec::types::FieldType;
 use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 use store::error::problem_of;
@@ -23,25 +26,44 @@ use store::{Changed, Decision, StoreError};
 
 /// How a body meets a stored record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     /// What is not named stays (RFC 7396).
     Patch,
     /// What is not named becomes its default, or null.
     Put,
 }
 
-/// A change to one record, decided each time it is read.
-struct Turn {
-    judge: Judge,
-    way: Way,
-    id: Value,
-    input: Input,
-    unreadable: Vec<FieldId>,
-    if_match: Option<Precondition>,
+/// Which record a body is about.
+#[derive(Debug, Clone)]
+pub(crate) enum Whose {
+    Id(Value),
+    /// The one that has these values, which are unique together; where there is none, a new one gets a key as any
+    /// does.
+    Unique(Vec<(FieldId, Value)>),
+    /// Those that a filter chose.
+    Matching,
+}
+
+/// A change as it is asked for.
+#[derive(Clone)]
+pub(crate) struct Change {
+    pub way: Way,
+    pub whose: Whose,
+    pub input: Input,
+    pub if_match: Option<Precondition>,
     /// `If-None-Match: *`.
-    if_absent: bool,
-    private: Vec<Step>,
+    pub if_absent: bool,
+}
+
+/// A change to one record, decided each time it is read.
+pub(crate) struct Turn {
+    judge: Judge,
+    change: Change,
+    unreadable: Vec<FieldId>,
     read: Question,
+    /// Whether the caller may read what they name the record by, of the fields that not everybody may: the record
+    /// is not to be found by what they do not see.
+    named: Vec<Question>,
     /// Of the stored record; none where the rule names `old` and is asked once, of the resulting record.
     update: Option<Question>,
     fields: Vec<(FieldId, Option<Question>)>,
@@ -59,15 +81,17 @@ pub struct Rehearsal {
 }
 
 /// What a turn came to.
-struct Turned {
-    record: Record,
-    outcome: Outcome,
+pub(crate) struct Turned {
+    pub record: Record,
+    pub outcome: Outcome,
+    /// What a change replaces.
+    pub stored: Option<Record>,
     /// What is left of the rules for the resulting record, where they follow relations: the steps ask it.
-    guard: Option<Rule>,
+    pub guard: Option<Rule>,
     /// A check fails, and the steps, if any, only ask a rule that comes before it (see [`crate::create::Draft`]).
-    invalid: Option<Problem>,
+    pub invalid: Option<Problem>,
     /// What is written of the record, where that is asked for: where `invalid`.
-    given: Vec<(FieldId, Value)>,
+    pub given: Vec<(FieldId, Value)>,
 }
 
 impl Run<'_> {
@@ -79,15 +103,10 @@ impl Run<'_> {
             if_match,
             select,
         } = update;
-        let asked = Asked {
-            model,
-            id,
-            body: &body,
-            if_match,
-            if_absent: false,
-            select,
-        };
-        self.change(Way::Patch, asked, private).await
+        let judge = self.judge(model);
+        let id = parse_id(judge.model(), &id)?;
+        let change = self.requested(&judge, Way::Patch, Whose::Id(id), &body, if_match, &select)?;
+        self.change(judge, change, &select, private).await
     }
 
     pub async fn replace(&mut self, replace: Replace, private: Vec<Step>) -> Result<Answer> {
@@ -99,28 +118,43 @@ impl Run<'_> {
             if_absent,
             select,
         } = replace;
-        let asked = Asked {
+        let judge = self.judge(model);
+        let id = parse_id(judge.model(), &id)?;
+        let change = self.requested(&judge, Way::Put, Whose::Id(id), &body, if_match, &select)?;
+        let change = Change {
+            if_absent,
+            ..change
+        };
+        self.change(judge, change, &select, private).await
+    }
+
+    /// Replaces the record that has the body's values of some unique fields, or creates it.
+    pub async fn upsert(&mut self, upsert: Upsert) -> Result<Answer> {
+        let Upsert {
             model,
-            id,
-            body: &body,
+            key,
+            body,
             if_match,
             if_absent,
             select,
-        };
-        self.change(Way::Put, asked, private).await
+        } = upsert;
+        self.one_by_one(model)?;
+        let judge = self.judge(model);
+        let key = self.resolver().unique_key(self.app.model(model), &key)?;
+        let whose = Whose::Unique(Vec::new());
+        let mut change = self.requested(&judge, Way::Put, whose, &body, if_match, &select)?;
+        change.whose = named_by(&judge, &change.input, &key)?;
+        change.if_absent = if_absent;
+        self.change(judge, change, &select, Vec::new()).await
     }
 
     /// What an update would come to, decided as one and not written.
     pub async fn rehearse(&mut self, model: ModelId, id: &str, body: &[u8]) -> Result<Rehearsal> {
-        let asked = Asked {
-            model,
-            id: id.to_owned(),
-            body,
-            if_match: None,
-            if_absent: false,
-            select: Select::default(),
-        };
-        let (statement, turn) = self.prepare(Way::Patch, &asked, Vec::new()).await?;
+        let judge = self.judge(model);
+        let id = parse_id(judge.model(), id)?;
+        let select = Select::default();
+        let change = self.requested(&judge, Way::Patch, Whose::Id(id), body, None, &select)?;
+        let (statement, turn) = self.prepare(&judge, change).await?;
         let rows = self
             .engine
             .store
@@ -137,7 +171,7 @@ impl Run<'_> {
             .as_ref()
             .map(|(stored, _)| stored.version(turn.judge.model()));
         let mut for_result = false;
-        let decided = match turn.decide(row) {
+        let decided = match turn.decide(row, &[]) {
             Err(problem) => Err(problem),
             Ok((_, turned)) => {
                 for_result = !self.passes(&turn, version, &turned).await?;
@@ -165,100 +199,71 @@ impl Run<'_> {
             .await
     }
 
-    /// How to read the record, and what to decide when it is read.
-    async fn prepare(
+    /// Reads what is asked for.
+    fn requested(
         &mut self,
+        judge: &Judge,
         way: Way,
-        asked: &Asked<'_>,
-        private: Vec<Step>,
-    ) -> Result<(Statement, Turn)> {
+        whose: Whose,
+        body: &[u8],
+        if_match: Option<Precondition>,
+        select: &Select,
+    ) -> Result<Change> {
         let start = Instant::now();
-        let judge = self.judge(asked.model);
-        let model = judge.model();
-        let id = parse_id(model, &asked.id)?;
-        if asked.select != Select::default() {
-            let want = self.resolver().want(model, &asked.select)?;
+        if *select != Select::default() {
+            let want = self.resolver().want(self.app.model(judge.model), select)?;
             self.resolver().within(&want, 1)?;
         }
-        let input = input::read(model, asked.body, &self.app.settings.limits)?;
+        let input = input::read(judge.model(), body, &self.app.settings.limits)?;
         self.planned(start);
-        let chosen = match way {
-            Way::Patch => input.fields.clone(),
-            Way::Put => judge.chosen(&input, Some(&id)),
-        };
-        let unreadable = self.unreadable(&judge, &chosen).await?;
-
-        let start = Instant::now();
-        let mut questions = Questions::default();
-        let read = questions.add(access::rule(model, Verb::Read, judge.caller()));
-        let stored_too = |rule: Rule, questions: &mut Questions| match &rule {
-            Rule::When(expr) if expr.names_old() => None,
-            _ => Some(questions.add(rule)),
-        };
-        let update = stored_too(
-            access::rule(model, Verb::Update, judge.caller()),
-            &mut questions,
-        );
-        let fields = input
-            .fields
-            .iter()
-            .map(|(field, _)| {
-                let rule = access::field_write(model.field(*field), judge.caller());
-                (*field, stored_too(rule, &mut questions))
-            })
-            .collect();
-        let seen = input
-            .fields
-            .iter()
-            .map(|(field, _)| {
-                let rule = access::field_read(model.field(*field), judge.caller());
-                (*field, rule)
-            })
-            .filter(|(_, rule)| !matches!(rule, Rule::Allow))
-            .map(|(field, rule)| (field, questions.add(rule)))
-            .collect();
-        let rules: Vec<&Rule> = questions.rules.iter().collect();
-        let statement = judge
-            .planner()
-            .stored(model, id.clone(), &rules)
-            .map_err(unsupported(Code::Internal))?;
-        let turn = Turn {
-            judge: judge.clone(),
+        Ok(Change {
             way,
-            id,
+            whose,
             input,
-            unreadable,
-            if_match: asked.if_match.clone(),
-            if_absent: asked.if_absent,
-            private,
-            read,
-            update,
-            fields,
-            seen,
-        };
+            if_match,
+            if_absent: false,
+        })
+    }
+
+    /// How to read the record, and what to decide when it is read.
+    async fn prepare(&mut self, judge: &Judge, change: Change) -> Result<(Statement, Turn)> {
+        let chosen = judge.chosen_by(&change);
+        let unreadable = judge
+            .unreadable(&mut self.asks(), &chosen, Leading::Anywhere)
+            .await?;
+        let start = Instant::now();
+        let (turn, questions) = judge.turn(change, unreadable);
+        let statement = turn.statement(&questions, Hold::No)?;
         self.planned(start);
         Ok((statement, turn))
     }
 
-    async fn change(&mut self, way: Way, asked: Asked<'_>, private: Vec<Step>) -> Result<Answer> {
-        let (statement, turn) = self.prepare(way, &asked, private).await?;
-        let judge = turn.judge.clone();
-        let start = Instant::now();
-        let turn = Arc::new(turn);
+    async fn change(
+        &mut self,
+        judge: Judge,
+        change: Change,
+        select: &Select,
+        private: Vec<Step>,
+    ) -> Result<Answer> {
         // Between the look at what is not there and its insert, another `PUT` may have created it on PostgreSQL:
         // then there is something to replace.
-        let mut again = way == Way::Put;
+        let mut again = change.way == Way::Put;
+        let (statement, turn) = self.prepare(&judge, change).await?;
+        let start = Instant::now();
+        let (turn, private) = (Arc::new(turn), Arc::new(private));
         let attempt = loop {
-            let turn = Arc::clone(&turn);
-            let decide = move |row: Option<&[Value]>| match turn.decide(row) {
-                Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
-                Ok((None, turned)) => Decision::Stop(Ok(turned)),
-                Err(problem) => Decision::Stop(Err(problem)),
+            let decide = {
+                let (turn, private) = (Arc::clone(&turn), Arc::clone(&private));
+                move |row: Option<&[Value]>| match turn.decide(row, &private) {
+                    Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
+                    Ok((None, turned)) => Decision::Stop(Ok(turned)),
+                    Err(problem) => Decision::Stop(Err(problem)),
+                }
             };
             let store = &self.engine.store;
             let attempt = store.change(statement.clone(), self.deadline, decide).await;
             match attempt {
-                Err(StoreError::Unique { columns, .. }) if again && columns == ["id"] => {
+                Err(StoreError::Unique { columns, .. }) if again && turn.names(&columns) => {
                     again = false;
                 }
                 attempt => break attempt,
@@ -288,14 +293,17 @@ impl Run<'_> {
             }
             Err(error) => return Err(self.change_problem(&statement, &turn, error).await),
         };
-        self.show(&judge, &turned.record, &asked.select, turned.outcome)
+        self.show(&judge, &turned.record, select, turned.outcome)
             .await
     }
 
     async fn valid(&mut self, judge: &Judge, mut turned: Turned) -> Result<Turned> {
         match turned.invalid.take() {
             None => Ok(turned),
-            Some(problem) => Err(self.with_dangling(judge, &turned.given, problem).await),
+            Some(problem) => {
+                let asks = &mut self.asks();
+                Err(judge.with_dangling(asks, &turned.given, problem).await)
+            }
         }
     }
 
@@ -317,51 +325,156 @@ impl Run<'_> {
             Err(error) => return problem_of(error),
         };
         let row = (!rows.captured.is_empty()).then_some(rows.captured.as_slice());
-        let turned = match turn.decide(row) {
+        let Turned { record, stored, .. } = match turn.decide(row, &[]) {
             Ok((_, turned)) => turned,
             Err(problem) => return problem,
         };
-        let stored = row
-            .filter(|_| turned.outcome == Outcome::Changed)
-            .map(|row| Record::from_row(turn.judge.model(), row).0);
-        self.write_problem(&turn.judge, &turned.record, stored.as_ref(), error)
+        let own = HashSet::new();
+        turn.judge
+            .write_problem(&mut self.asks(), &record, stored.as_ref(), &own, error)
             .await
     }
 }
 
-struct Asked<'b> {
-    model: ModelId,
-    id: String,
-    body: &'b [u8],
-    if_match: Option<Precondition>,
-    if_absent: bool,
-    select: Select,
+/// The record that has the body's values of these fields.
+pub(crate) fn named_by(judge: &Judge, input: &Input, key: &[FieldId]) -> Result<Whose> {
+    let mut values = Vec::with_capacity(key.len());
+    let mut errors = input.errors.clone();
+    for id in key {
+        let name = &judge.model().field(*id).name;
+        match input.get(*id) {
+            Some(value) if !value.is_null() => values.push((*id, value.clone())),
+            // What is wrong with it is told already.
+            _ if errors
+                .iter()
+                .any(|e| e.pointer == spec::problem::pointer(&[name])) => {}
+            _ => errors.push(FieldError::at(
+                name,
+                "required",
+                format!("{name} is required: the record is found by it."),
+            )),
+        }
+    }
+    match values.len() == key.len() {
+        true => Ok(Whose::Unique(values)),
+        false => Err(Problem::invalid(errors)),
+    }
+}
+
+impl Judge {
+    /// What the caller chose of the record: where it is replaced, what defaults compute of it, too.
+    pub fn chosen_by(&self, change: &Change) -> Vec<(FieldId, Value)> {
+        match (change.way, &change.whose) {
+            (Way::Patch, _) => change.input.fields.clone(),
+            (Way::Put, Whose::Id(id)) => self.chosen(&change.input, Some(id)),
+            (Way::Put, Whose::Unique(_) | Whose::Matching) => self.chosen(&change.input, None),
+        }
+    }
+
+    /// What to decide about a record, and the rules that are asked with it.
+    pub fn turn(&self, change: Change, unreadable: Vec<FieldId>) -> (Turn, Questions) {
+        let model = self.model();
+        let caller = self.caller();
+        let mut questions = Questions::default();
+        let read = questions.add(access::rule(model, Verb::Read, caller));
+        let stored_too = |rule: Rule, questions: &mut Questions| match &rule {
+            Rule::When(expr) if expr.names_old() => None,
+            _ => Some(questions.add(rule)),
+        };
+        let update = stored_too(access::rule(model, Verb::Update, caller), &mut questions);
+        let given = || change.input.fields.iter().map(|(field, _)| *field);
+        let fields = given()
+            .map(|field| {
+                let rule = access::field_write(model.field(field), caller);
+                (field, stored_too(rule, &mut questions))
+            })
+            .collect();
+        let not_by_all = |field: FieldId| {
+            let rule = access::field_read(model.field(field), caller);
+            (!matches!(rule, Rule::Allow)).then_some(rule)
+        };
+        let seen = given()
+            .filter_map(|field| Some((field, questions.add(not_by_all(field)?))))
+            .collect();
+        let named = match &change.whose {
+            Whose::Unique(values) => values
+                .iter()
+                .filter_map(|(field, _)| Some(questions.add(not_by_all(*field)?)))
+                .collect(),
+            Whose::Id(_) | Whose::Matching => Vec::new(),
+        };
+        let turn = Turn {
+            judge: self.clone(),
+            change,
+            unreadable,
+            read,
+            named,
+            update,
+            fields,
+            seen,
+        };
+        (turn, questions)
+    }
 }
 
 impl Turn {
-    /// Steps to write, or none where nothing changes.
-    fn decide(&self, row: Option<&[Value]>) -> Result<(Option<Vec<Step>>, Turned)> {
+    /// Reads the record.
+    pub fn statement(&self, questions: &Questions, hold: Hold) -> Result<Statement> {
+        let rules: Vec<&Rule> = questions.rules.iter().collect();
+        let (planner, model) = (self.judge.planner(), self.judge.model());
+        match &self.change.whose {
+            Whose::Id(id) => planner.stored(model, id.clone(), &rules, hold),
+            Whose::Unique(values) => planner.stored_by(model, values, &rules, hold),
+            Whose::Matching => return Err(Problem::internal("these are read by their keys")),
+        }
+        .map_err(unsupported(Code::Internal))
+    }
+
+    /// Whether these columns are what the record is named by.
+    pub fn names(&self, columns: &[String]) -> bool {
+        match &self.change.whose {
+            Whose::Id(_) => columns == ["id"],
+            Whose::Unique(values) => {
+                let model = self.judge.model();
+                values.len() == columns.len()
+                    && values
+                        .iter()
+                        .all(|(field, _)| columns.contains(&model.field(*field).name))
+            }
+            Whose::Matching => false,
+        }
+    }
+
+    /// Steps to write, or none where nothing changes; the private ones among them.
+    pub fn decide(
+        &self,
+        row: Option<&[Value]>,
+        private: &[Step],
+    ) -> Result<(Option<Vec<Step>>, Turned)> {
         let judge = &self.judge;
         let model = judge.model();
-        let Some(row) = row else { return self.absent() };
+        let Some(row) = row else {
+            return self.absent(private);
+        };
         let (stored, answers) = Record::from_row(model, row);
-        if !judge.answer(&self.read, &stored, answers) {
-            return match self.way {
+        let mut sees = self.named.iter().chain([&self.read]);
+        if !sees.all(|question| judge.answer(question, &stored, answers)) {
+            return match self.change.way {
                 Way::Patch => Err(Problem::not_found()),
                 // As where there is none: who may not create learns nothing, and who may, that the id is taken,
                 // when the write meets it as it meets any other unique value.
-                Way::Put => self.absent(),
+                Way::Put => self.absent(private),
             };
         }
-        if self.if_absent {
+        if self.change.if_absent {
             return Err(Problem::new(
                 Code::PreconditionFailed,
                 "The record exists already.",
             ));
         }
         let version = stored.version(model);
-        if let Some(precondition) = &self.if_match
-            && !etag::matches(precondition, model, &self.id, version)
+        if let Some(precondition) = &self.change.if_match
+            && !etag::matches(precondition, model, stored.id(), version)
         {
             return Err(Problem::new(
                 Code::PreconditionFailed,
@@ -369,7 +482,7 @@ impl Turn {
             ));
         }
 
-        let mut errors = self.input.errors.clone();
+        let mut errors = self.change.input.errors.clone();
         // A field that the caller may not read counts as changed whatever it held, or a guess that is right
         // would be told from one that is wrong.
         let unseen: Vec<FieldId> = self
@@ -426,18 +539,20 @@ impl Turn {
                 Turned {
                     record,
                     outcome: Outcome::Changed,
+                    stored: Some(stored),
                     guard: guards.1,
                     invalid: Some(invalid),
                     given,
                 },
             ));
         }
-        if changed.is_empty() && !extra_changed && self.private.is_empty() {
+        if changed.is_empty() && !extra_changed && private.is_empty() {
             return Ok((
                 None,
                 Turned {
                     record: stored,
                     outcome: Outcome::Changed,
+                    stored: None,
                     guard: None,
                     invalid: None,
                     given: Vec::new(),
@@ -468,13 +583,14 @@ impl Turn {
             .planner()
             .update(model, version, &changed, &for_plan, guards, &logged)
             .map_err(unsupported(Code::Internal))?;
-        steps.extend(self.private.iter().cloned());
+        steps.extend(private.iter().cloned());
         let guard = guards.result.cloned();
         Ok((
             Some(steps),
             Turned {
                 record,
                 outcome: Outcome::Changed,
+                stored: Some(stored),
                 guard,
                 invalid: None,
                 given: Vec::new(),
@@ -538,8 +654,8 @@ impl Turn {
         let mut record = stored.clone();
         for field in &model.fields {
             let before = stored.get(field.id);
-            let Some(given) = self.input.get(field.id) else {
-                if self.way == Way::Put
+            let Some(given) = self.change.input.get(field.id) else {
+                if self.change.way == Way::Put
                     && !field.system
                     && !field.immutable
                     && self.may_reset(field)
@@ -549,7 +665,13 @@ impl Turn {
                 }
                 continue;
             };
-            if self.input.errors.iter().any(|e| e.is_at(&field.name)) {
+            if self
+                .change
+                .input
+                .errors
+                .iter()
+                .any(|e| e.is_at(&field.name))
+            {
                 continue;
             }
             // What comes back as it was read passes: GET, edit, PUT works.
@@ -563,7 +685,7 @@ impl Turn {
                 continue;
             }
             let value = match (&field.ty, given, before) {
-                (FieldType::Json, Value::Json(patch), _) if self.way == Way::Patch => {
+                (FieldType::Json, Value::Json(patch), _) if self.change.way == Way::Patch => {
                     let base = match before {
                         Value::Json(text) => Some(&**text),
                         _ => None,
@@ -575,8 +697,8 @@ impl Turn {
             record.set(field.id, value);
         }
         if model.open {
-            let given = judge.extra_of(&self.input);
-            record.extra = match (self.way, &stored.extra, given) {
+            let given = judge.extra_of(&self.change.input);
+            record.extra = match (self.change.way, &stored.extra, given) {
                 (Way::Put, _, given) => given,
                 (Way::Patch, Some(base), Some(patch)) => {
                     match self.patched("", Some(base), &patch, errors) {
@@ -618,26 +740,28 @@ impl Turn {
         }
     }
 
-    fn absent(&self) -> Result<(Option<Vec<Step>>, Turned)> {
-        if self.way == Way::Patch
-            || self.judge.model().key == spec::KeyKind::Int && !self.judge.principal.system
-        {
+    fn absent(&self, private: &[Step]) -> Result<(Option<Vec<Step>>, Turned)> {
+        let judge = &self.judge;
+        let key = match &self.change.whose {
+            _ if self.change.way == Way::Patch => return Err(Problem::not_found()),
             // A key that the store assigns cannot be taken by naming it.
-            return Err(Problem::not_found());
-        }
-        if self.if_match.is_some() {
+            Whose::Id(_) if judge.model().key == spec::KeyKind::Int && !judge.principal.system => {
+                return Err(Problem::not_found());
+            }
+            Whose::Id(id) => Some(id),
+            Whose::Unique(_) | Whose::Matching => None,
+        };
+        if self.change.if_match.is_some() {
             return Err(Problem::new(
                 Code::PreconditionFailed,
                 "There is no such record to match.",
             ));
         }
-        let draft = self
-            .judge
-            .draft(&self.input, Some(&self.id), &self.unreadable)?;
-        let mut steps = draft.steps;
+        let draft = judge.draft(&self.change.input, key, &self.unreadable)?;
+        let mut steps = judge.draft_steps(&draft)?;
         let mut given = Vec::new();
         if draft.invalid.is_none() {
-            steps.extend(self.private.iter().cloned());
+            steps.extend(private.iter().cloned());
         } else {
             given = draft.record.all();
         }
@@ -646,6 +770,7 @@ impl Turn {
             Turned {
                 record: draft.record,
                 outcome: Outcome::Created,
+                stored: None,
                 guard: draft.guard,
                 invalid: draft.invalid,
                 given,

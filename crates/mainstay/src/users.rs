@@ -102,7 +102,7 @@ impl UserDoor for Users {
             let json = match answer {
                 Answer::Record { body, .. } => Bytes::from(body),
                 // An app may keep its users from reading themselves; then there is the id to show, no more.
-                Answer::Page { .. } | Answer::Done { .. } => bare(id),
+                Answer::Page { .. } | Answer::Many { .. } | Answer::Done { .. } => bare(id),
             };
             let json = with_roles(&json, &[]);
             Ok(UserRecord { account, json })
@@ -198,6 +198,11 @@ impl engine::Companion for Accounts {
             steps,
             missed: Some(auth::last_administrator()),
         }
+    }
+
+    /// A password is asked for and hashed on the way of creating a user.
+    fn is_created_alone(&self, model: &Model) -> bool {
+        model.module_name == "auth" && model.name == "users"
     }
 
     fn written(&self, model: &Model, id: &Value) {

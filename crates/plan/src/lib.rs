@@ -6,6 +6,7 @@
 //! - [`read`], [`page`], [`expand`]: one record, a page of a list, related records.
 //! - [`aggregate`]: what groups of records amount to.
 //! - [`write`]: the steps of a create, an update, a delete, with their rows of the change log.
+//! - [`many`]: many records at once.
 //! - [`schema`]: models → tables.
 
 pub mod access;
@@ -13,6 +14,7 @@ pub mod aggregate;
 pub mod condition;
 pub mod every;
 pub mod expand;
+pub mod many;
 pub mod operation;
 pub mod page;
 mod prove;

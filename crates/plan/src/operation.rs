@@ -16,6 +16,14 @@ pub enum Operation {
     /// Upsert by id.
     Replace(Replace),
     Delete(Delete),
+    /// Several records at once, all or none.
+    CreateMany(CreateMany),
+    UpdateMany(UpdateMany),
+    DeleteMany(DeleteMany),
+    /// Upsert by a unique key.
+    Upsert(Upsert),
+    /// Several operations, all or none.
+    Batch(Batch),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +131,96 @@ pub struct Delete {
     pub if_match: Option<Precondition>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateMany {
+    pub model: ModelId,
+    /// A JSON array of objects.
+    pub body: Bytes,
+    pub select: Select,
+}
+
+/// A merge patch for each record that matches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateMany {
+    pub matching: Matching,
+    /// A JSON object.
+    pub body: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteMany {
+    pub matching: Matching,
+}
+
+/// The records of a model that a filter chooses, as in [`List`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matching {
+    pub model: ModelId,
+    pub filter: Option<String>,
+    pub plain: Vec<PlainFilter>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upsert {
+    pub model: ModelId,
+    /// Names of fields that are unique together; the body has their values.
+    pub key: Vec<String>,
+    pub body: Bytes,
+    pub if_match: Option<Precondition>,
+    /// `If-None-Match: *`: create only.
+    pub if_absent: bool,
+    pub select: Select,
+}
+
+/// Writes of records of one module, one after another in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// What later items call the record that this one writes.
+    pub name: Option<String>,
+    pub model: ModelId,
+    pub act: Act,
+}
+
+/// What one item of a [`Batch`] does. A body is a JSON object, in which a relation may be `{"$ref": "name"}`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    Create {
+        body: Bytes,
+    },
+    Update {
+        id: Given,
+        body: Bytes,
+        if_match: Option<Precondition>,
+    },
+    Replace {
+        id: Given,
+        body: Bytes,
+        if_match: Option<Precondition>,
+    },
+    Upsert {
+        key: Vec<String>,
+        body: Bytes,
+        if_match: Option<Precondition>,
+    },
+    Delete {
+        id: Given,
+        if_match: Option<Precondition>,
+    },
+}
+
+/// Which record an item of a [`Batch`] is about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    Id(String),
+    /// The one that an earlier item of this name wrote.
+    Ref(String),
+}
+
 /// `If-Match`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Precondition {
@@ -178,18 +276,6 @@ pub enum PlainOp {
 }
 
 impl Operation {
-    pub fn model(&self) -> ModelId {
-        match self {
-            Operation::List(o) => o.model,
-            Operation::One(o) => o.model,
-            Operation::Aggregate(o) => o.model,
-            Operation::Create(o) => o.model,
-            Operation::Update(o) => o.model,
-            Operation::Replace(o) => o.model,
-            Operation::Delete(o) => o.model,
-        }
-    }
-
     pub fn name(&self) -> &'static str {
         match self {
             Operation::List(_) => "list",
@@ -199,6 +285,11 @@ impl Operation {
             Operation::Update(_) => "update",
             Operation::Replace(_) => "replace",
             Operation::Delete(_) => "delete",
+            Operation::CreateMany(_) => "create_many",
+            Operation::UpdateMany(_) => "update_many",
+            Operation::DeleteMany(_) => "delete_many",
+            Operation::Upsert(_) => "upsert",
+            Operation::Batch(_) => "batch",
         }
     }
 }

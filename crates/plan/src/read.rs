@@ -4,6 +4,7 @@ use crate::Caller;
 use crate::access::{self, Verb};
 use crate::condition::{Conditions, Eyes, Unsupported};
 use crate::expand::Selects;
+use crate::many::Hold;
 use crate::page::{After, fixed_fields, order_by};
 use crate::resolve::{Sort, Want};
 use crate::schema::EXTRA;
@@ -326,26 +327,33 @@ impl<'a> Planner<'a> {
 
     /// The stored record as values: every field in the model's order, then `_extra` of an open model, then
     /// whether each of `rules` holds for it. Rules that need no other record are better asked in memory.
-    pub fn stored(&self, model: &Model, id: Value, rules: &[&Rule]) -> Result<Statement> {
-        let mut sql = Sql::new(self.dialect);
-        let mut columns = whole(&mut sql, model);
+    pub fn stored(
+        &self,
+        model: &Model,
+        id: Value,
+        rules: &[&Rule],
+        hold: Hold,
+    ) -> Result<Statement> {
+        self.stored_by(model, &[(ID, id)], rules, hold)
+    }
+
+    /// `SELECT` and the columns of a stored record.
+    pub(crate) fn stored_columns(
+        &self,
+        sql: &mut Sql,
+        model: &Model,
+        rules: &[&Rule],
+    ) -> Result<Vec<Output>> {
+        let mut columns = whole(sql, model);
         for rule in rules {
             sql.push(", (");
-            self.rules(model, "t").rule(&mut sql, rule)?;
+            self.rules(model, "t").rule(sql, rule)?;
             sql.push(") IS TRUE");
             columns.push(Output::Captured {
                 ty: ColumnType::Bool,
             });
         }
-        sql.push(" FROM ").table(model).push(" t WHERE t.\"id\" = ");
-        sql.bind(id, model.key.column());
-        Ok(sql.statement(
-            Shape {
-                columns,
-                capture: Capture::Every,
-            },
-            Lane::Bounded,
-        ))
+        Ok(columns)
     }
 
     /// Whether the caller may read each of these records; one row of booleans.

@@ -308,6 +308,52 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Fields that are unique together, as a key to find one record by.
+    pub fn unique_key(&self, model: &'a Model, names: &[String]) -> Result<Vec<FieldId>> {
+        let mut key = Vec::with_capacity(names.len());
+        for name in names {
+            let field = self.field(model, name, Code::BadParameter)?.id;
+            if !key.contains(&field) {
+                key.push(field);
+            }
+        }
+        let is_key = |fields: &[FieldId]| {
+            fields.len() == key.len() && fields.iter().all(|field| key.contains(field))
+        };
+        let mut keys = model
+            .indexes
+            .iter()
+            .filter(|index| index.unique)
+            .map(|index| index.fields.as_slice());
+        if keys.clone().any(is_key) {
+            return Ok(key);
+        }
+        let named = |fields: &[FieldId]| {
+            let names = fields.iter().map(|id| model.field(*id).name.as_str());
+            format!("key={}", names.collect::<Vec<_>>().join(","))
+        };
+        let known = keys
+            .by_ref()
+            .filter(|fields| {
+                let read = |id: &FieldId| access::field_read(model.field(*id), self.caller);
+                !fields.iter().any(|id| matches!(read(id), Rule::Deny))
+            })
+            .map(named)
+            .collect::<Vec<_>>();
+        let known = match known.as_slice() {
+            [] => "it has no unique fields".to_owned(),
+            known => format!("there is {}", known.join(", ")),
+        };
+        Err(Problem::new(
+            Code::BadParameter,
+            format!(
+                "{} is not a unique key of {}; {known}.",
+                named(&key),
+                model.full_name()
+            ),
+        ))
+    }
+
     pub fn sort(&self, model: &'a Model, terms: &[SortTerm]) -> Result<Vec<Sort>> {
         let mut sorts: Vec<Sort> = Vec::with_capacity(terms.len() + 1);
         if terms.len() > 8 {

@@ -41,7 +41,7 @@ pub struct Guards<'r> {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Create,
     Update,
     Delete,
@@ -368,23 +368,9 @@ impl Planner<'_> {
     }
 
     fn log(&self, sql: &mut Sql, model: &Model, kind: Kind, version: i64, log: &Logged, id: LogId) {
-        // Known names: on the path of every write, so they are not put together anew.
-        sql.push(match self.dialect {
-            Dialect::Postgres => "INSERT INTO \"mainstay\".\"changes\"",
-            Dialect::Sqlite => "INSERT INTO \"_mainstay_changes\"",
-        });
-        sql.push(
-            " (\"module\", \"model\", \"record_id\", \"version\", \"kind\", \"by_kind\", \"by_id\", \"at\", \
-             \"record\", \"previous\") SELECT ",
-        );
-        let principal = self.caller.principal;
         let text = |v: &Option<String>| v.as_deref().map_or(Value::Null, Value::text);
-        sql.bind(Value::text(&model.module_name), ColumnType::Text)
-            .push(", ");
-        sql.bind(Value::text(&model.name), ColumnType::Text)
-            .push(", ");
         let mut from = None;
-        match id {
+        self.log_of(sql, model, kind, version, |sql| match id {
             LogId::From(table) => {
                 sql.push(table).push(".\"id\"");
                 if model.key != KeyKind::String {
@@ -398,7 +384,38 @@ impl Planner<'_> {
             LogId::Known(id) => {
                 sql.bind(Value::text(&id), ColumnType::Text);
             }
+        });
+        sql.bind(text(&log.record), ColumnType::Text).push(", ");
+        sql.bind(text(&log.previous), ColumnType::Text);
+        if let Some(table) = from {
+            sql.push(" FROM ").push(table);
         }
+    }
+
+    /// A row of the log up to the record, which follows; `id` writes where the record's key is from.
+    pub(crate) fn log_of(
+        &self,
+        sql: &mut Sql,
+        model: &Model,
+        kind: Kind,
+        version: i64,
+        id: impl FnOnce(&mut Sql),
+    ) {
+        // Known names: on the path of every write, so they are not put together anew.
+        sql.push(match self.dialect {
+            Dialect::Postgres => "INSERT INTO \"mainstay\".\"changes\"",
+            Dialect::Sqlite => "INSERT INTO \"_mainstay_changes\"",
+        });
+        sql.push(
+            " (\"module\", \"model\", \"record_id\", \"version\", \"kind\", \"by_kind\", \"by_id\", \"at\", \
+             \"record\", \"previous\") SELECT ",
+        );
+        let principal = self.caller.principal;
+        sql.bind(Value::text(&model.module_name), ColumnType::Text)
+            .push(", ");
+        sql.bind(Value::text(&model.name), ColumnType::Text)
+            .push(", ");
+        id(sql);
         sql.push(", ").bind(Value::Int(version), ColumnType::Int);
         sql.push(", ")
             .bind(Value::text(kind.name()), ColumnType::Text);
@@ -407,11 +424,7 @@ impl Planner<'_> {
         sql.push(", ").bind(principal.id.into(), ColumnType::Uuid);
         sql.push(", ")
             .bind(Value::Timestamp(self.caller.now), ColumnType::Timestamp);
-        sql.push(", ").bind(text(&log.record), ColumnType::Text);
-        sql.push(", ").bind(text(&log.previous), ColumnType::Text);
-        if let Some(table) = from {
-            sql.push(" FROM ").push(table);
-        }
+        sql.push(", ");
     }
 }
 
@@ -448,7 +461,7 @@ enum LogId {
     Known(String),
 }
 
-fn step(sql: Sql, columns: Vec<Output>, expect: Expect) -> Step {
+pub(crate) fn step(sql: Sql, columns: Vec<Output>, expect: Expect) -> Step {
     Step {
         statement: sql.statement(
             Shape {

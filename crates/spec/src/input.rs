@@ -21,8 +21,23 @@ pub struct Input {
     pub fields: Vec<(FieldId, Value)>,
     /// Undeclared members of an open model, each with its canonical JSON text.
     pub extra: Vec<(String, String)>,
+    /// Relation fields that take the key of what an earlier item of a batch wrote, by that item's name. They stand
+    /// in `fields` as null.
+    pub refs: Vec<(FieldId, String)>,
+    /// Records to create with this one: which inverse of the model they come under, and the JSON text.
+    pub nested: Vec<(usize, String)>,
     /// Types and limits that were not met.
     pub errors: Vec<FieldError>,
+}
+
+/// What a body may hold beside values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Values,
+    /// Records that refer to it, under the names of inverses.
+    Nested,
+    /// `{"$ref": "name"}` for a relation.
+    Refs,
 }
 
 impl Input {
@@ -36,13 +51,31 @@ impl Input {
 
 /// Reads a body. What is not JSON at all is an error of its own; the rest is in [`Input::errors`].
 pub fn read(model: &Model, body: &[u8], limits: &Limits) -> Result<Input> {
-    let malformed = |detail: String| Problem::new(Code::MalformedJson, detail);
-    let text = std::str::from_utf8(body).map_err(|e| {
+    read_as(model, body, limits, Holds::Values)
+}
+
+/// The elements of an array.
+pub fn elements(body: &[u8]) -> Result<Vec<&str>> {
+    let elements: Vec<&RawValue> =
+        serde_json::from_str(utf8(body)?).map_err(|e| malformed(sentence(&e)))?;
+    Ok(elements.into_iter().map(RawValue::get).collect())
+}
+
+fn malformed(detail: String) -> Problem {
+    Problem::new(Code::MalformedJson, detail)
+}
+
+fn utf8(body: &[u8]) -> Result<&str> {
+    std::str::from_utf8(body).map_err(|e| {
         malformed(format!(
             "The body is not UTF-8: byte {} is wrong.",
             e.valid_up_to()
         ))
-    })?;
+    })
+}
+
+pub fn read_as(model: &Model, body: &[u8], limits: &Limits, holds: Holds) -> Result<Input> {
+    let text = utf8(body)?;
     let outline = Outline::of(text, limits.json_depth);
     if let Some(at) = outline.too_deep {
         return Err(malformed(format!(
@@ -60,7 +93,11 @@ pub fn read(model: &Model, body: &[u8], limits: &Limits) -> Result<Input> {
         .limited("limits.members", u64::from(limits.members)));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = Body { model, limits };
+    let seed = Body {
+        model,
+        limits,
+        holds,
+    };
     let input = seed
         .deserialize(&mut deserializer)
         .map_err(|e| malformed(sentence(&e)))?;
@@ -126,6 +163,7 @@ impl Outline {
 struct Body<'m> {
     model: &'m Model,
     limits: &'m Limits,
+    holds: Holds,
 }
 
 impl<'de> DeserializeSeed<'de> for Body<'_> {
@@ -165,6 +203,14 @@ impl<'de> Visitor<'de> for Body<'_> {
                     if input.get(field.id).is_some() {
                         return Err(twice());
                     }
+                    if self.holds == Holds::Refs
+                        && field.relation().is_some()
+                        && let Some(name) = reference(raw.get())
+                    {
+                        input.refs.push((field.id, name));
+                        input.fields.push((field.id, Value::Null));
+                        continue;
+                    }
                     match value(field, self.model.key, raw.get(), self.limits) {
                         Ok(value) => input.fields.push((field.id, value)),
                         Err(mut error) => {
@@ -177,9 +223,25 @@ impl<'de> Visitor<'de> for Body<'_> {
                         }
                     }
                 }
-                None if self.model.open && self.model.inverse_named(&name).is_some() => {
+                None if self.model.inverse_at(&name).is_some() => {
+                    let at = self.model.inverse_at(&name).unwrap_or_default();
+                    if self.holds == Holds::Nested {
+                        if input.nested.iter().any(|(known, _)| *known == at) {
+                            return Err(twice());
+                        }
+                        input.nested.push((at, raw.get().to_owned()));
+                        continue;
+                    }
+                    let how = match self.holds {
+                        Holds::Refs => {
+                            "each is an operation of its own, with this one's name as {\"$ref\": …}"
+                        }
+                        Holds::Values | Holds::Nested => {
+                            "with this one they are created by a POST, and changed at their own addresses"
+                        }
+                    };
                     let detail = format!(
-                        "{} is what other records say that refer to this one; it is not written here.",
+                        "{} are the records that refer to this one: {how}.",
                         shown(&name)
                     );
                     input
@@ -211,6 +273,21 @@ impl<'de> Visitor<'de> for Body<'_> {
         }
         Ok(input)
     }
+}
+
+/// The name in `{"$ref": "name"}`, and nothing else. No relation's value is an object, so that it is none of a
+/// caller's data.
+pub fn reference(raw: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Ref {
+        #[serde(rename = "$ref")]
+        name: String,
+    }
+    if !raw.starts_with('{') {
+        return None;
+    }
+    serde_json::from_str(raw).ok().map(|Ref { name }| name)
 }
 
 /// A key, borrowed where it has no escapes.

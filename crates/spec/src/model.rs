@@ -231,6 +231,11 @@ impl Model {
         self.inverses.iter().find(|i| i.name == name)
     }
 
+    /// Which of its inverses has this name.
+    pub fn inverse_at(&self, name: &str) -> Option<usize> {
+        self.inverses.iter().position(|i| i.name == name)
+    }
+
     pub fn created_at(&self) -> FieldId {
         FieldId(self.fields.len() as u16 - 3)
     }

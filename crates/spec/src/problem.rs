@@ -34,6 +34,7 @@ pub enum Code {
     ExpandTooDeep,
     FilterTooLarge,
     TooManyGroups,
+    BatchTooLarge,
     QueryTimeout,
     Overloaded,
     RequestTimeout,
@@ -114,6 +115,7 @@ entries! {
     ExpandTooDeep "limit.expand" 400 "Too many or too deep relations to expand" "Expand fewer relations, or raise limits.expand_depth in mainstay.toml.";
     FilterTooLarge "limit.filter" 400 "The filter is too large or too deep" "Simplify the filter, or raise limits.filter in mainstay.toml.";
     TooManyGroups "limit.groups" 400 "There are too many groups" "Narrow them with filter or having, ask for the first ones with sort and limit, or raise limits.groups in mainstay.toml.";
+    BatchTooLarge "limit.batch" 400 "Too many records at once" "Send fewer, or narrow the filter and repeat the request, or raise limits.batch in mainstay.toml.";
     QueryTimeout "limit.query_time" 503 "The query took too long" "Narrow the filter or declare an index for it; limits.query_time in mainstay.toml is the bound.";
     Overloaded "limit.overloaded" 503 "The server is at its limit" "Try again after Retry-After seconds.";
     RequestTimeout "limit.request_time" 408 "The request did not arrive in time" "Send the request faster, or raise limits.head_time or limits.body_time in mainstay.toml.";
@@ -257,6 +259,25 @@ impl Problem {
 
     pub fn retry_after(mut self, wait: Duration) -> Problem {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same, of a part of the body: its pointers begin there. A problem that points nowhere points at the part.
+    pub fn within(mut self, part: &str) -> Problem {
+        if part.is_empty() {
+            return self;
+        }
+        for error in &mut self.errors {
+            error.pointer.insert_str(0, part);
+        }
+        if self.errors.is_empty() {
+            let name = self.code.name();
+            self.errors.push(FieldError {
+                pointer: part.to_owned(),
+                code: name.split_once('.').map_or(name, |(_, name)| name),
+                detail: self.detail.clone(),
+            });
+        }
         self
     }
 

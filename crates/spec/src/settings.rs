@@ -80,6 +80,8 @@ pub struct Limits {
     pub json_depth: u32,
     /// Members of a JSON body.
     pub members: u32,
+    /// Records that one request may write.
+    pub batch: u32,
     pub query_time: Duration,
     /// Bytes of an address: path and query.
     pub address: u32,
@@ -145,6 +147,7 @@ impl Default for Settings {
                 body: 1024 * 1024,
                 json_depth: 64,
                 members: 1000,
+                batch: 1000,
                 query_time: Duration::from_secs(5),
                 address: 16 * 1024,
                 headers: 16 * 1024,

@@ -2,7 +2,10 @@
 //! its rows fails, and an operation without a surface does not compile.
 
 use mainstay_tests::*;
-use plan::operation::{Aggregate, Create, Delete, List, One, Operation, Replace, Select, Update};
+use plan::operation::{
+    Aggregate, Batch, Create, CreateMany, Delete, DeleteMany, List, Matching, One, Operation,
+    Replace, Select, Update, UpdateMany, Upsert,
+};
 use serde_json::{Value as Json, json};
 use spec::{ModelId, Principal};
 use std::collections::BTreeMap;
@@ -12,6 +15,7 @@ const APP: &str = r#"
 ## modules/m/module.toml
 [models.items.fields]
 name   = { type = "string" }
+slug   = { type = "string", unique = true, optional = true }
 owner  = { type = "relation", to = "auth.users" }
 public = { type = "bool" }
 open   = { type = "int", optional = true }
@@ -46,6 +50,11 @@ fn surfaces(operation: &Operation) -> &'static [&'static str] {
         Operation::Update(_) => &["update"],
         Operation::Replace(_) => &["replace", "upsert"],
         Operation::Delete(_) => &["delete"],
+        Operation::CreateMany(_) => &["create_many"],
+        Operation::UpdateMany(_) => &["update_many", "matching"],
+        Operation::DeleteMany(_) => &["delete_many"],
+        Operation::Upsert(_) => &["upsert_key"],
+        Operation::Batch(_) => &["batch_create", "batch_update", "batch_delete"],
     }
 }
 
@@ -55,6 +64,11 @@ const BESIDE: [&str; 1] = ["describe"];
 fn operations() -> Vec<Operation> {
     let (model, id, body) = (ModelId(0), String::new(), bytes::Bytes::new());
     let select = Select::default();
+    let matching = Matching {
+        model,
+        filter: None,
+        plain: Vec::new(),
+    };
     vec![
         Operation::List(Query::new().list(model) as List),
         Operation::One(One {
@@ -87,16 +101,35 @@ fn operations() -> Vec<Operation> {
         Operation::Replace(Replace {
             model,
             id: id.clone(),
-            body,
+            body: body.clone(),
             if_match: None,
             if_absent: false,
-            select,
+            select: select.clone(),
         }),
         Operation::Delete(Delete {
             model,
             id,
             if_match: None,
         }),
+        Operation::CreateMany(CreateMany {
+            model,
+            body: body.clone(),
+            select: select.clone(),
+        }),
+        Operation::UpdateMany(UpdateMany {
+            matching: matching.clone(),
+            body: body.clone(),
+        }),
+        Operation::DeleteMany(DeleteMany { matching }),
+        Operation::Upsert(Upsert {
+            model,
+            key: Vec::new(),
+            body,
+            if_match: None,
+            if_absent: false,
+            select,
+        }),
+        Operation::Batch(Batch { items: Vec::new() }),
     ]
 }
 
@@ -114,7 +147,7 @@ const HIGH: i64 = 1000;
 
 async fn record(fx: &Fixture, kind: &str) -> String {
     let body = json!({
-        "name": "x", "owner": uid(1), "public": kind == "public",
+        "name": "x", "slug": "s", "owner": uid(1), "public": kind == "public",
         "open": HIGH, "cost": HIGH, "audit": HIGH, "fixed": HIGH,
     });
     let id = id(&fx.create(&system(), M, body).await.ok());
@@ -258,13 +291,18 @@ async fn answered(
             assert!(!text.contains(field), "{field} is told: {text}");
             "hidden".to_owned()
         }
-        "create" | "upsert" => {
+        "create" | "create_many" | "batch_create" | "upsert" => {
             let mut body = json!({"name": "x", "owner": who.id.map(|id| id.to_string()).unwrap_or(uid(1)), "public": kind == "public", "open": 1, "cost": 1, "audit": 1, "fixed": 1});
             for other in FIELDS.iter().filter(|f| **f != field) {
                 body.as_object_mut().expect("an object").remove(*other);
             }
             let reply = match surface {
                 "create" => fx.create(who, M, body).await,
+                "create_many" => fx.create_many(who, M, json!([body])).await,
+                "batch_create" => {
+                    let item = json!({"op": "create", "model": M, "body": body});
+                    fx.batch(who, json!([item])).await
+                }
                 _ => fx.replace(who, M, &spec::new_id().to_string(), body).await,
             };
             written(fx, &reply).await
@@ -273,12 +311,53 @@ async fn answered(
             let reply = fx.update(who, M, id, json!({ field: HIGH + 1 })).await;
             written(fx, &reply).await
         }
-        "replace" => {
-            let mut body =
-                json!({"name": "x", "owner": uid(1), "public": kind == "public", "open": HIGH});
+        "replace" | "upsert_key" => {
+            let mut body = json!({
+                "name": "x", "slug": "s", "owner": uid(1), "public": kind == "public", "open": HIGH,
+            });
             body[field] = json!(HIGH + 1);
-            let reply = fx.replace(who, M, id, body).await;
+            let reply = match surface {
+                "replace" => fx.replace(who, M, id, body).await,
+                _ => fx.upsert(who, M, "slug", body).await,
+            };
             written(fx, &reply).await
+        }
+        "batch_update" | "batch_delete" => {
+            let item = match surface {
+                "batch_update" => {
+                    json!({"op": "update", "model": M, "id": id, "body": {field: HIGH + 1}})
+                }
+                _ => json!({"op": "delete", "model": M, "id": id}),
+            };
+            let reply = fx.batch(who, json!([item])).await;
+            written(fx, &reply).await
+        }
+        "update_many" | "delete_many" => {
+            let query = Query::new().filter("name == 'x'");
+            let reply = match surface {
+                "update_many" => {
+                    fx.update_many(who, M, query, json!({ field: HIGH + 1 }))
+                        .await
+                }
+                _ => fx.delete_many(who, M, query).await,
+            };
+            match reply.0.is_ok() && reply.bytes() == b"{\"count\":0}" {
+                true => "absent".to_owned(),
+                false => written(fx, &reply).await,
+            }
+        }
+        "matching" => {
+            let query = Query::new().filter(&format!("{field} == {HIGH}"));
+            let reply = fx.update_many(who, M, query, json!({"name": "x"})).await;
+            match &reply.0 {
+                Ok(_) if reply.bytes() == b"{\"count\":0}" => "hidden".to_owned(),
+                // It was found, and is the caller's to read.
+                Ok(_) => "seen".to_owned(),
+                Err(problem) if problem.status() == 403 || problem.status() == 401 => {
+                    "seen".to_owned()
+                }
+                Err(_) => refusal(&reply),
+            }
         }
         "delete" => {
             let reply = fx.delete(who, M, id).await;
@@ -309,6 +388,10 @@ async fn written(fx: &Fixture, reply: &Reply) -> String {
     {
         fx.delete(&system(), M, id).await.0.ok();
     }
+    if let Ok(engine::Answer::Many { .. }) = &reply.0 {
+        let others = Query::new().filter("slug == null");
+        fx.delete_many(&system(), M, others).await.0.ok();
+    }
     word
 }
 
@@ -331,7 +414,7 @@ each_store!(the_table_holds, APP, async |fx| {
     for surface in wanted {
         for kind in RECORDS {
             let _ = writeln!(actual, "\n[{surface}.{kind}]");
-            let fields: &[&str] = if surface == "delete" {
+            let fields: &[&str] = if surface.ends_with("delete") || surface == "delete_many" {
                 &["record"]
             } else {
                 &FIELDS

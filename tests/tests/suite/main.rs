@@ -16,6 +16,7 @@ mod http;
 mod joins;
 mod leaks;
 mod limits;
+mod many;
 mod migrations;
 mod names;
 mod narrowed;

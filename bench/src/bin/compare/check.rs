@@ -37,6 +37,11 @@ pub fn check(data: &Dataset, servers: &[Server]) -> Result<()> {
             created(server, &request)?;
         }
     }
+    for request in Work::Bulk.requests(data, 1) {
+        for server in servers {
+            created_many(server, &request)?;
+        }
+    }
     Ok(())
 }
 
@@ -84,6 +89,41 @@ fn all_of(body: &str) -> Result<String> {
 
 /// A created record must be what was sent, with an id and times, and must be there afterwards.
 fn created(server: &Server, request: &Request) -> Result<()> {
+    let body = fetch(server, request, 201)?;
+    is_created(server, request, &request.body, &body)?;
+    is_there(server, request, &body)
+}
+
+/// Each of many must be what was sent, in its order; the first and the last must be there afterwards.
+fn created_many(server: &Server, request: &Request) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Made<'a> {
+        #[serde(borrow)]
+        data: Vec<&'a RawValue>,
+    }
+    let body = fetch(server, request, 201)?;
+    let sent: Vec<&RawValue> = serde_json::from_str(&request.body)?;
+    let Made { data } = serde_json::from_str(&body)?;
+    if sent.len() != data.len() {
+        return Err(format!("{} were sent, {} created", sent.len(), data.len()).into());
+    }
+    for (sent, made) in sent.iter().zip(&data) {
+        is_created(server, request, sent.get(), made.get())?;
+    }
+    for made in [data.first(), data.last()].into_iter().flatten() {
+        is_there(server, request, made.get())?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Made {
+    id: uuid::Uuid,
+    created_at: String,
+    updated_at: String,
+}
+
+fn is_created(server: &Server, request: &Request, sent: &str, body: &str) -> Result<()> {
     #[derive(Deserialize)]
     struct Sent<'a> {
         #[serde(borrow)]
@@ -93,17 +133,7 @@ fn created(server: &Server, request: &Request) -> Result<()> {
         category: &'a RawValue,
         active: &'a RawValue,
     }
-    #[derive(Deserialize)]
-    struct Made {
-        id: uuid::Uuid,
-        created_at: String,
-        updated_at: String,
-    }
-    let body = fetch(server, request, 201)?;
-    let (sent, made): (Sent, Made) = (
-        serde_json::from_str(&request.body)?,
-        serde_json::from_str(&body)?,
-    );
+    let (sent, made): (Sent, Made) = (serde_json::from_str(sent)?, serde_json::from_str(body)?);
     let expected = format!(
         r#"{{"id":"{}","name":{},"description":{},"price":{},"category":{},"active":{},"created_at":"{}","updated_at":"{}"}}"#,
         made.id,
@@ -118,8 +148,13 @@ fn created(server: &Server, request: &Request) -> Result<()> {
     let is_time = |text: &str| text.len() == 27 && text.ends_with('Z');
     let sound = made.id.get_version_num() == 7 && is_time(&made.created_at);
     if body != expected || !sound || made.updated_at != made.created_at {
-        return Err(difference(server, request, &expected, &body).into());
+        return Err(difference(server, request, &expected, body).into());
     }
+    Ok(())
+}
+
+fn is_there(server: &Server, request: &Request, body: &str) -> Result<()> {
+    let made: Made = serde_json::from_str(body)?;
     let path = format!("{}/{}", request.path, made.id);
     let again = fetch(
         server,
@@ -131,7 +166,7 @@ fn created(server: &Server, request: &Request) -> Result<()> {
         200,
     )?;
     if again != body {
-        return Err(difference(server, request, &body, &again).into());
+        return Err(difference(server, request, body, &again).into());
     }
     Ok(())
 }

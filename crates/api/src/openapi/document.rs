@@ -197,6 +197,10 @@ fn headers() -> Value {
             "required": true,
             "schema": {"type": "string", "format": "uri-reference"},
         },
+        "LocationOfOne": {
+            "description": "Where the new record is, if it is one.",
+            "schema": {"type": "string", "format": "uri-reference"},
+        },
         "Retry-After": {
             "description": "Seconds to wait before it makes sense to try again.",
             "schema": {"type": "integer", "minimum": 1},
@@ -221,9 +225,10 @@ pub fn with_headers(more: &[&str]) -> Object {
         .iter()
         .chain(&["Cache-Control", "Server-Timing", "X-Request-Id"])
     {
+        // `Location?` is a header that is there of one record, and not of many.
         out.add(
-            *name,
-            json!({"$ref": format!("#/components/headers/{name}")}),
+            name.trim_end_matches('?'),
+            json!({"$ref": format!("#/components/headers/{}", name.replace('?', "OfOne"))}),
         );
     }
     out

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `document` | a description while it is written: endpoints, and what they share |
 //! | `models` | the endpoints of a model, a function each |
+//! | `many` | those that write many records |
 //! | `accounts` | those of accounts |
 //! | `own` | those of the description itself |
 //! | `records`, `fields` | schemas |
@@ -17,6 +18,7 @@
 mod accounts;
 mod document;
 mod fields;
+mod many;
 mod models;
 mod node;
 mod own;
@@ -58,6 +60,11 @@ fn describe(app: &App, reader: &Reader) -> Object {
             tags.push(json!({"name": model.full_name()}).into());
             models::describe(&mut doc, model);
         }
+    }
+    if many::describe(&mut doc) {
+        tags.push(
+            json!({"name": "batch", "description": "Several operations, all or none."}).into(),
+        );
     }
     own::describe(&mut doc);
     tags.push(json!({"name": "description", "description": "This description."}).into());

@@ -1,8 +1,10 @@
-//! The endpoints of a model: `/api/{module}/{model}` and `/api/{module}/{model}/{id}`.
+//! The endpoints of a model: `/api/{module}/{model}` and `/api/{module}/{model}/{id}`. Those that write many of its
+//! records are in `many`.
 
 use super::document::{
     Document, Endpoint, SignedIn, empty_answer, json_answer, json_body, reference,
 };
+use super::many;
 use super::node::{Node, Object};
 use super::parameters;
 use super::problems::{BODY, Refusals};
@@ -11,7 +13,7 @@ use engine::reach::Reached;
 use serde_json::json;
 use spec::{Code, KeyKind, Model};
 
-const SELECT: &[Code] = &[
+pub const SELECT: &[Code] = &[
     Code::UnknownParameter,
     Code::BadParameter,
     Code::BadFields,
@@ -41,13 +43,13 @@ const RECORD: &[Code] = &[
     Code::BadPrecondition,
     Code::PreconditionFailed,
 ];
-const WRITE: &[Code] = &[
+pub const WRITE: &[Code] = &[
     Code::Unauthenticated,
     Code::Forbidden,
     Code::Contended,
     Code::NotBuilt,
 ];
-const VALUES: &[Code] = &[Code::FieldForbidden, Code::Conflict];
+pub const VALUES: &[Code] = &[Code::FieldForbidden, Code::Conflict];
 
 /// Adds the endpoints of a model that the reader can reach.
 pub fn describe(doc: &mut Document<'_>, model: &Model) {
@@ -64,6 +66,7 @@ pub fn describe(doc: &mut Document<'_>, model: &Model) {
         };
         doc.add(create(doc, model, signed_in));
     }
+    many::of_model(doc, model);
     if reach.read > Reached::Never {
         doc.add(one(doc, model));
     }
@@ -79,12 +82,12 @@ pub fn describe(doc: &mut Document<'_>, model: &Model) {
 }
 
 /// What every endpoint of a model has.
-fn endpoint(model: &Model, verb: &str, method: &'static str, refusals: Refusals) -> Endpoint {
+pub fn endpoint(model: &Model, verb: &str, method: &'static str, refusals: Refusals) -> Endpoint {
     let base = format!("/api/{}/{}", model.module_name, model.name);
     Endpoint {
         method,
         path: match verb {
-            "list" | "create" => base,
+            "list" | "create" | "update_many" | "delete_many" | "upsert" => base,
             "aggregate" => format!("{base}/aggregate"),
             _ => format!("{base}/{{id}}"),
         },
@@ -178,16 +181,20 @@ fn one(doc: &Document<'_>, model: &Model) -> Endpoint {
 }
 
 fn create(doc: &Document<'_>, model: &Model, signed_in: SignedIn) -> Endpoint {
-    let mut answers: Vec<(u16, Node)> = written(
-        doc,
-        model,
-        201,
-        "The new record.",
-        &["ETag", "Location", "Vary"],
-    )
-    .into_iter()
-    .map(|(status, answer)| (status, leading(doc, model, "/id", answer)))
-    .collect();
+    let one = reference(&format!("{}.create", model.full_name()));
+    let (body, description) = match many::is_alone(model) {
+        true => (one, ""),
+        false => {
+            let most = doc.app.settings.limits.batch;
+            let several = json!({"type": "array", "items": one, "maxItems": most});
+            let both = json!({"anyOf": [one, several]});
+            (
+                both,
+                "An object, or an array of them: all are created, or none.",
+            )
+        }
+    };
+    let mut answers = vec![(201, leading(doc, model, "/id", many::created(doc, model)))];
     answers.push((
         204,
         empty_answer(
@@ -196,13 +203,11 @@ fn create(doc: &Document<'_>, model: &Model, signed_in: SignedIn) -> Endpoint {
         ),
     ));
     Endpoint {
-        summary: format!("Create a record of {}", model.name),
+        summary: format!("Create records of {}", model.name),
+        description: description.to_owned(),
         signed_in,
         parameters: shaped(doc, model),
-        body: Some(json_body(reference(&format!(
-            "{}.create",
-            model.full_name()
-        )))),
+        body: Some(json_body(body)),
         answers,
         ..endpoint(
             model,
@@ -210,7 +215,13 @@ fn create(doc: &Document<'_>, model: &Model, signed_in: SignedIn) -> Endpoint {
             "post",
             Refusals::of(
                 "create",
-                &[SELECT, WRITE, BODY, VALUES, &[Code::BadPrecondition]],
+                &[
+                    SELECT,
+                    WRITE,
+                    BODY,
+                    VALUES,
+                    &[Code::BadPrecondition, Code::BatchTooLarge],
+                ],
             ),
         )
     }
@@ -258,7 +269,7 @@ fn update(doc: &Document<'_>, model: &Model) -> Endpoint {
 }
 
 /// Of a user: the last administrator stays one.
-const CHANGE: &[Code] = &[Code::Restricted];
+pub const CHANGE: &[Code] = &[Code::Restricted];
 
 fn replace(doc: &Document<'_>, model: &Model) -> Endpoint {
     let name = model.full_name();
@@ -333,7 +344,7 @@ fn delete(model: &Model) -> Endpoint {
 }
 
 /// `fields` and `expand` for the answer to a write; none where its writer can never read it.
-fn shaped(doc: &Document<'_>, model: &Model) -> Vec<Node> {
+pub fn shaped(doc: &Document<'_>, model: &Model) -> Vec<Node> {
     match doc.reader.reach.model(model.id).read {
         Reached::Never => Vec::new(),
         Reached::Sometimes | Reached::Always => parameters::select(doc, model),
@@ -341,7 +352,7 @@ fn shaped(doc: &Document<'_>, model: &Model) -> Vec<Node> {
 }
 
 /// The answer to a write with the record in it; none where its writer can never read it.
-fn written(
+pub fn written(
     doc: &Document<'_>,
     model: &Model,
     status: u16,

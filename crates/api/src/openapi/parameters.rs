@@ -7,8 +7,8 @@ use crate::reader::{Related, is_ordered};
 use crate::words::{AGGREGATE_CONTROLS, CONTROLS, MOST_FIELDS, MOST_SORTS, MOST_VALUES, OPS};
 use engine::operation::PlainOp;
 use serde_json::{Value, json};
-use spec::Model;
 use spec::types::FieldType;
+use spec::{FieldId, Model};
 
 /// Fields that an aggregate can be grouped by.
 const MOST_KEYS: u32 = 8;
@@ -131,6 +131,39 @@ pub fn aggregate(doc: &Document<'_>, model: &Model) -> Vec<Node> {
         ),
     ]);
     out
+}
+
+/// Those that choose the records to write.
+pub fn matching(doc: &Document<'_>, model: &Model) -> Vec<Node> {
+    filters(doc, model, CONTROLS)
+}
+
+/// The unique fields that a record is found by. None where there are none that the reader may name.
+pub fn unique_key(doc: &Document<'_>, model: &Model) -> Option<Node> {
+    let readable = doc.reader.readable(model);
+    let name = |id: &FieldId| {
+        let field = readable.iter().find(|(field, _)| field.id == *id);
+        field.map(|(field, _)| field.name.as_str())
+    };
+    let keys = model.indexes.iter().filter(|index| index.unique);
+    let keys: Vec<String> = keys
+        .filter_map(|index| index.fields.iter().map(name).collect::<Option<Vec<_>>>())
+        .map(|names| names.join(","))
+        .collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let key = query(
+        "key",
+        "The unique field by whose value in the body the record is found; several that are unique together are \
+         separated by commas.",
+        json!({"type": "string", "enum": keys}),
+        Style::Form,
+    );
+    match key {
+        Node::Object(key) => Some(key.with("required", json!(true)).into()),
+        other => Some(other),
+    }
 }
 
 /// `filter`, and a plain filter for every field and comparison.

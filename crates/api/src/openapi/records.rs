@@ -8,7 +8,7 @@ use engine::reach::{ModelReach, Reached};
 use serde_json::{Value, json};
 use spec::expr::{Expr, ExprKind, Place};
 use spec::model::ID;
-use spec::{Field, Model};
+use spec::{Field, FieldId, Inverse, Model};
 
 /// Adds what a model's endpoints refer to.
 pub fn schemas(doc: &mut Document<'_>, model: &Model) {
@@ -26,10 +26,33 @@ pub fn schemas(doc: &mut Document<'_>, model: &Model) {
         (Way::Replace, "replace"),
     ] {
         if doc.reader.reached(model, way) > Reached::Never {
-            let schema = body(doc, model, way);
+            let schema = body(doc, model, way, None);
             doc.schema(format!("{name}.{word}"), schema);
         }
     }
+    // As it stands in a record that it refers to.
+    let nested = |inverse: &Inverse| (inverse.model == model.id).then_some(inverse.field);
+    let around = doc.app.models.iter().flat_map(|around| &around.inverses);
+    for field in around.filter_map(nested).collect::<Vec<FieldId>>() {
+        if is_nested(doc, model, field) {
+            let schema = body(doc, model, Way::Create, Some(field));
+            doc.schema(within(model, field), schema);
+        }
+    }
+}
+
+/// Whether the reader can create such records with the one that they refer to by this field.
+fn is_nested(doc: &Document<'_>, model: &Model, field: FieldId) -> bool {
+    let reach = doc.reader.reach.model(model.id);
+    reach.create > Reached::Never && reach.field(field).write > Reached::Never
+}
+
+fn within(model: &Model, field: FieldId) -> String {
+    format!(
+        "{}.create.by.{}",
+        model.full_name(),
+        model.field(field).name
+    )
 }
 
 /// What is answered of a record: whole, or as `fields` and `expand` shaped it.
@@ -107,7 +130,8 @@ fn page(name: &str) -> Node {
     object("", &["data", "next_cursor"], properties, false)
 }
 
-fn body(doc: &Document<'_>, model: &Model, way: Way) -> Node {
+/// `around` is the relation to a record around it, which is not given.
+fn body(doc: &Document<'_>, model: &Model, way: Way, around: Option<FieldId>) -> Node {
     let reach = doc.reader.reach.model(model.id);
     let mut properties = Object::new();
     let mut required = Vec::new();
@@ -117,6 +141,9 @@ fn body(doc: &Document<'_>, model: &Model, way: Way) -> Node {
         needed,
     } in doc.reader.members(model, way)
     {
+        if around == Some(field.id) {
+            continue;
+        }
         let mut schema = given(model, field);
         let description = match sent {
             Sent::Back => {
@@ -152,6 +179,22 @@ fn body(doc: &Document<'_>, model: &Model, way: Way) -> Node {
     {
         let schema = json!({"$ref": "#/components/schemas/auth.new_password", "writeOnly": true});
         properties.add("password", schema);
+    }
+    if way == Way::Create {
+        for inverse in &model.inverses {
+            let child = doc.app.model(inverse.model);
+            if is_nested(doc, child, inverse.field) {
+                let items = reference(&within(child, inverse.field));
+                let description = format!(
+                    "New records of {} that refer to this one, created with it; three levels deep at most.",
+                    child.full_name()
+                );
+                properties.add(
+                    &inverse.name,
+                    json!({"type": "array", "items": items, "description": description}),
+                );
+            }
+        }
     }
     object("", &required, properties, model.open)
 }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `route` | addresses and methods |
 //! | `query`, `expand`, `aggregate`, `decode` | query strings, read strictly and within bounds |
+//! | `batch` | `/api/batch` |
 //! | `media` | what a body is, and what an answer may be |
 //! | `precondition` | `If-Match` and `If-None-Match` |
 //! | `reply` | answers as responses |
 
 pub mod aggregate;
+mod batch;
 pub(crate) mod decode;
 mod expand;
 pub(crate) mod media;
@@ -21,7 +23,9 @@ use crate::answered::{Answered, Context};
 use crate::problem::Refusal;
 use auth::Auth;
 use bytes::Bytes;
-use engine::operation::{Create, Delete, One, Operation, Replace, Update};
+use engine::operation::{
+    Create, CreateMany, Delete, DeleteMany, One, Operation, Replace, Update, UpdateMany, Upsert,
+};
 use engine::{Beforehand, Engine, Stages};
 use http::Method;
 use http::header::ALLOW;
@@ -42,6 +46,10 @@ pub async fn answer(
     context: &Context<'_>,
 ) -> Answered {
     let app = engine.app();
+    if parts.uri.path() == batch::PATH {
+        // Boxed, as whatever is on the path of few requests.
+        return Box::pin(batch::answer(engine, &app, parts, body, context)).await;
+    }
     let route = match route::find(&app, parts.uri.path()) {
         Ok(route) => route,
         Err(problem) => {
@@ -109,6 +117,9 @@ async fn respond(
     media::acceptable(&parts.headers)?;
     precondition::no_idempotency_key(&parts.method, &parts.headers)?;
     let operation = read(app, route, parts, body)?;
+    if matches!(operation, Operation::CreateMany(_)) {
+        *label = Cow::Owned(route.label(operation.name()));
+    }
     let conditions = precondition::Conditions::of_read(&operation, &parts.headers)?;
     let principal = context.principal;
     let (operation, beforehand) = match (operation, auth) {
@@ -158,18 +169,7 @@ fn read(app: &App, route: &Route<'_>, parts: &Parts, body: Bytes) -> Result<Oper
     let query = parts.uri.query();
     let headers = &parts.headers;
     let id = match &route.target {
-        Target::Records if parts.method == Method::POST => {
-            precondition::none_taken(headers)?;
-            let select = query::parse_select(query, model, app)?;
-            media::json(headers, &body)?;
-            refuse_bulk(&body)?;
-            return Ok(Operation::Create(Create {
-                model: model.id,
-                body,
-                select,
-            }));
-        }
-        Target::Records => return Ok(Operation::List(query::parse_list(query, model, app)?)),
+        Target::Records => return read_records(app, model, parts, body),
         Target::Aggregate => {
             return Ok(Operation::Aggregate(aggregate::parse(query, model, app)?));
         }
@@ -218,17 +218,54 @@ fn read(app: &App, route: &Route<'_>, parts: &Parts, body: Bytes) -> Result<Oper
     })
 }
 
-/// An array is designed to create many at once; until that is built, its caller is told so.
-fn refuse_bulk(body: &[u8]) -> Result<()> {
-    let first = body.iter().find(|b| !b.is_ascii_whitespace());
-    if first == Some(&b'[') {
-        let error = spec::FieldError {
-            pointer: String::new(),
-            code: "type",
-            detail: "The body must be one JSON object: creating many at once is not built yet."
-                .to_owned(),
-        };
-        return Err(Problem::invalid(vec![error]).into());
-    }
-    Ok(())
+/// What is asked of a model's records: a list, or a write of new or of many.
+fn read_records(app: &App, model: &Model, parts: &Parts, body: Bytes) -> Result<Operation> {
+    let query = parts.uri.query();
+    let headers = &parts.headers;
+    Ok(match parts.method {
+        Method::POST => {
+            precondition::none_taken(headers)?;
+            let select = query::parse_select(query, model, app)?;
+            media::json(headers, &body)?;
+            let (model, first) = (model.id, body.iter().find(|b| !b.is_ascii_whitespace()));
+            if first == Some(&b'[') {
+                Operation::CreateMany(CreateMany {
+                    model,
+                    body,
+                    select,
+                })
+            } else {
+                Operation::Create(Create {
+                    model,
+                    body,
+                    select,
+                })
+            }
+        }
+        Method::PUT => {
+            let (key, select) = query::parse_key(query, model, app)?;
+            media::json(headers, &body)?;
+            Operation::Upsert(Upsert {
+                model: model.id,
+                key,
+                body,
+                if_match: precondition::if_match(headers)?,
+                if_absent: precondition::if_absent(headers)?,
+                select,
+            })
+        }
+        Method::PATCH => {
+            precondition::none_of_many(headers)?;
+            let matching = query::parse_matching(query, model, app)?;
+            media::merge_patch(headers, &body)?;
+            Operation::UpdateMany(UpdateMany { matching, body })
+        }
+        Method::DELETE => {
+            precondition::none_of_many(headers)?;
+            let matching = query::parse_matching(query, model, app)?;
+            Operation::DeleteMany(DeleteMany { matching })
+        }
+        // GET and HEAD: the route has refused the rest.
+        _ => Operation::List(query::parse_list(query, model, app)?),
+    })
 }

@@ -98,6 +98,29 @@ pub fn none_taken(headers: &HeaderMap) -> Result<()> {
     Ok(())
 }
 
+/// A precondition is about one record.
+pub fn none_of_many(headers: &HeaderMap) -> Result<()> {
+    if headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MATCH) {
+        return Err(bad(
+            "A write of many records takes no precondition; /api/batch takes if_match with each operation.",
+        ));
+    }
+    Ok(())
+}
+
+/// A tag in a body, with its quotes or without.
+pub fn tag(text: &str) -> Result<Precondition> {
+    let quoted = match text.starts_with(['"', '*']) {
+        true => text.to_owned(),
+        false => format!("\"{text}\""),
+    };
+    let mut headers = HeaderMap::new();
+    let value =
+        http::HeaderValue::from_str(&quoted).map_err(|_| bad("This is not an entity tag."))?;
+    headers.insert(IF_MATCH, value);
+    if_match(&headers)?.ok_or_else(|| bad("This is not an entity tag."))
+}
+
 fn read(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Option<Precondition>> {
     let mut values = headers.get_all(name).iter().peekable();
     if values.peek().is_none() {

@@ -5,7 +5,7 @@
 
 use super::{decode, expand};
 use crate::words::{CONTROLS, MOST_FIELDS, MOST_SORTS, MOST_VALUES, OPS, SELECTS};
-use engine::operation::{List, PlainFilter, PlainOp, Select, SortTerm};
+use engine::operation::{List, Matching, PlainFilter, PlainOp, Select, SortTerm};
 use spec::nearest::nearest;
 use spec::problem::shown;
 use spec::settings::Limits;
@@ -134,6 +134,68 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
         }
     }
     Ok(list)
+}
+
+/// The records that a query string chooses, to be written: filters and nothing else.
+pub fn parse_matching(query: Option<&str>, model: &Model, app: &App) -> Result<Matching> {
+    let mut matching = Matching {
+        model: model.id,
+        filter: None,
+        plain: Vec::new(),
+    };
+    let mut once = Once::default();
+    for parameter in bounded(query, &app.settings.limits)? {
+        let (name, value) = parameter?;
+        match &*name {
+            "filter" => {
+                once.take("filter")?;
+                matching.filter = Some(filled("filter", &value, Code::BadFilter)?.to_owned());
+            }
+            name if CONTROLS.contains(&name) || name == "search" => {
+                return Err(Problem::new(
+                    Code::UnknownParameter,
+                    format!(
+                        "{name} belongs to reading: records to write are chosen by filters alone."
+                    ),
+                ));
+            }
+            _ => plain(&mut matching.plain, &name, value, model, &LISTS)?,
+        }
+    }
+    Ok(matching)
+}
+
+/// `key`, the unique fields that a record is found by, and what its answer shall hold.
+pub fn parse_key(query: Option<&str>, model: &Model, app: &App) -> Result<(Vec<String>, Select)> {
+    let mut key = None;
+    let mut select = Select::default();
+    let mut once = Once::default();
+    for parameter in bounded(query, &app.settings.limits)? {
+        let (name, value) = parameter?;
+        match &*name {
+            "key" => {
+                once.take("key")?;
+                key = Some(names(&value, "key", Code::BadParameter)?);
+            }
+            "fields" => {
+                once.take("fields")?;
+                select.fields = Some(fields(&value)?);
+            }
+            "expand" => {
+                once.take("expand")?;
+                select.expand = expand::parse(&value, &app.settings.limits)?;
+            }
+            name => return Err(unknown(name, ["key"].iter().chain(SELECTS).copied())),
+        }
+    }
+    let key = key.ok_or_else(|| {
+        bad(format!(
+            "A PUT to a model finds a record by unique fields of the body: say which, as in key=email. By its id it is \
+             a PUT to /api/{}/{}/{{id}}.",
+            model.module_name, model.name
+        ))
+    })?;
+    Ok((key, select))
 }
 
 /// What an answer that is one record shall hold: `fields` and `expand`, and nothing else.
@@ -280,19 +342,23 @@ fn count(value: &str) -> Result<bool> {
 }
 
 fn fields(value: &str) -> Result<Vec<String>> {
+    names(value, "fields", Code::BadFields)
+}
+
+fn names(value: &str, parameter: &str, code: Code) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for name in value.split(',') {
         if names.len() == MOST_FIELDS {
             return Err(Problem::new(
-                Code::BadFields,
+                code,
                 format!("At most {MOST_FIELDS} fields can be named."),
             ));
         }
         if !is_name(name) {
             return Err(Problem::new(
-                Code::BadFields,
+                code,
                 match name {
-                    "" => "A name is empty: fields=id,name.".to_owned(),
+                    "" => format!("A name is empty: {parameter}=id,name."),
                     name => format!("{} is not a field's name.", shown(name)),
                 },
             ));

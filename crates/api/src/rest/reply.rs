@@ -17,6 +17,7 @@ pub fn reply(
 ) -> Result<Response<Bytes>, Problem> {
     match answer {
         Answer::Page { body } => Ok(data(StatusCode::OK, Bytes::from(body))),
+        Answer::Many { body, outcome } => Ok(many(body, outcome)),
         Answer::Record {
             body,
             etag,
@@ -56,6 +57,15 @@ pub fn reply(
             Ok(response)
         }
     }
+}
+
+/// What became of several records.
+pub fn many(body: Vec<u8>, outcome: Outcome) -> Response<Bytes> {
+    let status = match outcome {
+        Outcome::Created => StatusCode::CREATED,
+        Outcome::Read | Outcome::Changed | Outcome::Deleted => StatusCode::OK,
+    };
+    data(status, Bytes::from(body))
 }
 
 /// What an address takes.

@@ -79,7 +79,7 @@ impl Route<'_> {
     /// The `Allow` header.
     pub fn allow(&self) -> &'static str {
         match self.target {
-            Target::Records => "GET, HEAD, POST, OPTIONS",
+            Target::Records => "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
             Target::Aggregate => "GET, HEAD, OPTIONS",
             Target::Record(_) => "GET, HEAD, PATCH, PUT, DELETE, OPTIONS",
         }
@@ -90,6 +90,9 @@ impl Route<'_> {
         Some(match (&self.target, method.as_str()) {
             (Target::Records, "GET" | "HEAD") => "list",
             (Target::Records, "POST") => "create",
+            (Target::Records, "PUT") => "upsert",
+            (Target::Records, "PATCH") => "update_many",
+            (Target::Records, "DELETE") => "delete_many",
             (Target::Aggregate, "GET" | "HEAD") => "aggregate",
             (Target::Record(_), "GET" | "HEAD") => "one",
             (Target::Record(_), "PATCH") => "update",

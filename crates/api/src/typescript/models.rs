@@ -24,7 +24,7 @@ pub fn write(out: &mut String, app: &App, reader: &Reader, model: &Model, name: 
     }
     for (way, word, _) in WAYS {
         if is_reached(reader.reached(model, way)) {
-            body(out, reader, model, &format!("{name}{word}"), way);
+            body(out, app, reader, model, &format!("{name}{word}"), way);
         }
     }
 }
@@ -106,7 +106,7 @@ fn filters(out: &mut String, reader: &Reader, model: &Model, name: &str) {
     let _ = writeln!(out, "}}");
 }
 
-fn body(out: &mut String, reader: &Reader, model: &Model, name: &str, way: Way) {
+fn body(out: &mut String, app: &App, reader: &Reader, model: &Model, name: &str, way: Way) {
     let _ = writeln!(out, "export interface {name} {{");
     for Member {
         field,
@@ -123,6 +123,22 @@ fn body(out: &mut String, reader: &Reader, model: &Model, name: &str, way: Way) 
             key(&field.name, needed),
             or_null(given(model, field), field.optional)
         );
+    }
+    if way == Way::Create {
+        for inverse in &model.inverses {
+            let child = app.model(inverse.model);
+            let reach = reader.reach.model(child.id);
+            let field = child.field(inverse.field);
+            if is_reached(reach.create) && is_reached(reach.field(field.id).write) {
+                let _ = writeln!(
+                    out,
+                    "  /** Created with it. */\n  {}?: readonly Omit<Models[{}][\"create\"], {}>[];",
+                    inverse.name,
+                    quoted(&child.full_name()),
+                    quoted(&field.name)
+                );
+            }
+        }
     }
     if way == Way::Create && model.full_name() == "auth.users" && reader.kind == Kind::Administrator
     {

@@ -90,6 +90,35 @@ export type List<M extends ModelName> = Filters<M> &
     count?: "exact";
   };
 
+/** Chooses the records that a `PATCH` or `DELETE` of many writes. There must be a filter; all are `filter: "true"`. */
+export type Matching<M extends ModelName> = Filters<M> & { filter?: string };
+
+/** The record that the earlier operation of this name wrote. */
+export interface Ref {
+  $ref: string;
+}
+type WithRefs<B> = { [K in keyof B]: B[K] | Ref };
+/** One operation of a batch; a relation in its body may be a `Ref`. */
+export type BatchOperation = {
+  [M in ModelName]:
+    | { op: "create"; model: M; name?: string; body: WithRefs<Models[M]["create"]> }
+    | { op: "update"; model: M; name?: string; id: Models[M]["key"] | Ref; body: WithRefs<Models[M]["update"]>; if_match?: string }
+    | { op: "replace"; model: M; name?: string; id: Models[M]["key"] | Ref; body: WithRefs<Models[M]["replace"]>; if_match?: string }
+    | { op: "upsert"; model: M; name?: string; key: string | readonly string[]; body: WithRefs<Models[M]["replace"]>; if_match?: string }
+    | { op: "delete"; model: M; name?: string; id: Models[M]["key"] | Ref; if_match?: string };
+}[ModelName];
+/** Operations on models of one module, all or none. */
+export interface Batch {
+  operations: readonly BatchOperation[];
+}
+export interface BatchResult {
+  status: 200 | 201 | 204;
+  etag?: string;
+  body?: { [field: string]: Json };
+  /** Of what was created and may not be read by its writer. */
+  id?: string;
+}
+
 type Ordered<M extends ModelName> = Models[M]["ordered"];
 type OneOf<M extends ModelName> = {
   [K in keyof Models[M]["relations"] & string]: Models[M]["relations"][K] extends { how: "one" } ? K : never;

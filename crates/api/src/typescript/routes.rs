@@ -26,7 +26,8 @@ pub fn write(out: &mut String, app: &App, reader: &Reader, names: &[String]) {
     }
     let _ = write!(
         out,
-        "  \"GET /api/openapi.json\": {{ answer: Json }};\n}}\nexport type Route = keyof Routes;\n"
+        "  \"POST /api/batch\": {{ body: Batch; answer: {{ results: BatchResult[] }} }};\n  \
+           \"GET /api/openapi.json\": {{ answer: Json }};\n}}\nexport type Route = keyof Routes;\n"
     );
 }
 
@@ -69,17 +70,60 @@ fn of_model(out: &mut String, reader: &Reader, model: &Model) {
                 "" => String::new(),
                 _ => format!("{params}; "),
             };
+            let body = format!("Models[{name}][\"{member}\"]");
+            let (body, answer) = match way {
+                // An array is answered by what was created, null what its writer may not read.
+                Way::Create => (
+                    format!("{body} | readonly {body}[]"),
+                    format!("{written} | {}", created(reads, &name)),
+                ),
+                Way::Update | Way::Replace => (body, written.clone()),
+            };
             line(
                 format!("{method} {base}{at}"),
-                format!("{of}{select}body: Models[{name}][\"{member}\"]; answer: {written}"),
+                format!("{of}{select}body: {body}; answer: {answer}"),
             );
         }
     }
+    let matching = format!("query: Matching<{name}>");
+    if is_reached(reach.create.max(reach.update)) {
+        let way = match is_reached(reach.replace) {
+            true => "replace",
+            false => "create",
+        };
+        let select = match reads {
+            true => format!(" & Select<{name}>"),
+            false => String::new(),
+        };
+        line(
+            format!("PUT {base}"),
+            format!(
+                "query: {{ key: string }}{select}; body: Models[{name}][\"{way}\"]; answer: {written}"
+            ),
+        );
+    }
+    if is_reached(reach.update) {
+        line(
+            format!("PATCH {base}"),
+            format!("{matching}; body: Models[{name}][\"update\"]; answer: {{ count: number }}"),
+        );
+    }
     if is_reached(reach.delete) {
+        line(
+            format!("DELETE {base}"),
+            format!("{matching}; answer: {{ count: number }}"),
+        );
         line(
             format!("DELETE {base}/{{id}}"),
             format!("{params}; answer: undefined"),
         );
+    }
+}
+
+fn created(reads: bool, name: &str) -> String {
+    match reads {
+        true => format!("{{ data: (RecordOf<{name}> | null)[] }}"),
+        false => "{ data: null[] }".to_owned(),
     }
 }
 

@@ -371,6 +371,15 @@ static LIMITS: Table = Table {
             "Members of a JSON body.",
         ),
         key(
+            "batch",
+            Kind::Int {
+                min: 1,
+                max: 10_000,
+            },
+            "1000",
+            "Records that one request may write.",
+        ),
+        key(
             "query_time",
             Kind::Duration {
                 min: 1,

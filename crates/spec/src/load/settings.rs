@@ -118,6 +118,7 @@ fn read_limits(entries: &Entries<'_>, settings: &mut Settings, report: &mut Repo
         ("filter_depth", &mut limits.filter_depth),
         ("json_depth", &mut limits.json_depth),
         ("members", &mut limits.members),
+        ("batch", &mut limits.batch),
         ("address", &mut limits.address),
         ("headers", &mut limits.headers),
         ("query", &mut limits.query),

@@ -12,6 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
+/// Steps that are soon run again, where another turn fails.
+const FEW: usize = 8;
+
 /// What a turn leaves behind in the transaction it shares with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -122,6 +125,10 @@ impl Turn for WriteTurn {
             Err(step) => Written::Missed { step },
         });
         effect
+    }
+
+    fn is_long(&self) -> bool {
+        self.steps.len() > FEW
     }
 
     fn fail(&mut self, error: StoreError) {

@@ -467,6 +467,10 @@ each_server!(bodies_that_are_wrong, APP, async |server| {
     }
     for body in NOT_OBJECTS {
         for (method, path) in ways {
+            // What is created may be many.
+            if method == "POST" && body.starts_with('[') {
+                continue;
+            }
             let reply = send(&caller, method, path, body.as_bytes()).await;
             found.meet(
                 &format!("{method}: {body}"),

@@ -21,6 +21,7 @@ filter_depth = 4
 body = 1024
 json_depth = 5
 members = 10
+batch = 4
 groups = 3
 aggregates = 2
 query_time = "1s"
@@ -101,6 +102,11 @@ async fn every_limit(served: &Served) {
             "limits.members",
             10,
             post(&format!("{{{}}}", ["\"x\":1"; 11].join(","))).await,
+        ),
+        (
+            "limits.batch",
+            4,
+            post(&format!("[{}]", ["{\"n\":1}"; 5].join(","))).await,
         ),
         (
             "limits.filter",

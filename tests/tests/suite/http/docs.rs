@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/operations.md",
     "docs/rest.md",
     "docs/rules.md",
+    "docs/writes.md",
 ];
 /// Its blocks of TOML are one app, which is loaded elsewhere.
 const APP_PAGE: &str = "docs/app.md";

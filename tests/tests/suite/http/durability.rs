@@ -7,7 +7,7 @@ use mainstay_tests::random::setting;
 use mainstay_tests::*;
 use serde_json::{Value as Json, json};
 use spec::Principal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,6 +25,10 @@ create = "true"
 "#;
 const ENTRIES: &str = "/api/log/entries";
 const CONNECTIONS: u64 = 32;
+
+/// What the text of records begins with that were written together, and how many those are.
+const GROUP: &str = "group ";
+const OF_A_GROUP: u64 = 5;
 
 /// What the clients know.
 #[derive(Default)]
@@ -45,8 +49,22 @@ async fn write(caller: Caller, client: u64, known: Arc<Mutex<Known>>, stop: Arc<
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let body = json!({"text": format!("client {client}"), "n": n}).to_string();
-        let request = caller.request("POST", ENTRIES, &headers, body.as_bytes());
+        // Every second client writes several at once, as an array or as a batch.
+        let group = format!("{GROUP}{} of client {client}", spec::new_id());
+        let record = |text: &str, n: u64| json!({"text": text, "n": n});
+        let several = || (0..OF_A_GROUP).map(|n| record(&group, n));
+        let (path, body) = match (client % 2, n % 2) {
+            (0, _) => (ENTRIES, record(&format!("client {client}"), n)),
+            (_, 0) => (ENTRIES, several().collect()),
+            _ => {
+                let create =
+                    |body: Json| json!({"op": "create", "model": "log.entries", "body": body});
+                let operations: Vec<Json> = several().map(create).collect();
+                ("/api/batch", json!({"operations": operations}))
+            }
+        };
+        let body = body.to_string();
+        let request = caller.request("POST", path, &headers, body.as_bytes());
         known.lock().unwrap().sent += 1;
         if connection.send(&request).await.is_err() {
             return;
@@ -54,9 +72,14 @@ async fn write(caller: Caller, client: u64, known: Arc<Mutex<Known>>, stop: Arc<
         let Ok(reply) = connection.answer(false).await else {
             return;
         };
-        if reply.status == 201 {
-            let id = id(&reply.json());
-            known.lock().unwrap().acknowledged.insert(id);
+        if reply.status == 201 || reply.status == 200 {
+            let answer = reply.json();
+            let made: Vec<String> = match (&answer["data"], &answer["results"]) {
+                (Json::Array(data), _) => data.iter().map(id).collect(),
+                (_, Json::Array(results)) => results.iter().map(|r| id(&r["body"])).collect(),
+                _ => vec![id(&answer)],
+            };
+            known.lock().unwrap().acknowledged.extend(made);
         } else {
             known.lock().unwrap().refused.insert(reply.word());
             // Refusals of a database that is away come back at once.
@@ -113,14 +136,22 @@ async fn stored(url: &str, app: &Arc<spec::App>) -> (BTreeSet<String>, BTreeSet<
     .expect("the database");
     let model = app.model_named("log.entries").unwrap().id;
     let mut records = BTreeSet::new();
+    let mut groups: BTreeMap<String, u64> = BTreeMap::new();
     let mut cursor: Option<String> = None;
     loop {
-        let mut query = Query::new().limit(app.settings.limits.page).fields("id");
+        let mut query = Query::new()
+            .limit(app.settings.limits.page)
+            .fields("id,text");
         query.cursor = cursor;
         let list = engine::operation::Operation::List(query.list(model));
         let answer = backend.engine.execute(&Principal::system(), list).await;
         let page: Json = Reply(answer.result).ok();
-        records.extend(page["data"].as_array().unwrap().iter().map(id));
+        for record in page["data"].as_array().unwrap() {
+            records.insert(id(record));
+            if let Some(group) = record["text"].as_str().filter(|t| t.starts_with(GROUP)) {
+                *groups.entry(group.to_owned()).or_default() += 1;
+            }
+        }
         match page["next_cursor"].as_str() {
             Some(next) => cursor = Some(next.to_owned()),
             None => break,
@@ -144,6 +175,9 @@ async fn stored(url: &str, app: &Arc<spec::App>) -> (BTreeSet<String>, BTreeSet<
         }
     }
     backend.store.close().await;
+    for (group, count) in groups {
+        assert_eq!(count, OF_A_GROUP, "{group} is there in part");
+    }
     (records, logged)
 }
 
@@ -189,7 +223,8 @@ fn killed(on: On, rounds: u64) {
             sent += known.sent;
             let untold = whole(&place.url, &app, &acknowledged).await;
             // No more than was on its way.
-            assert!(untold as u64 <= round * CONNECTIONS, "{untold} out of nowhere");
+            let under_way = round * CONNECTIONS / 2 * (1 + OF_A_GROUP);
+            assert!(untold as u64 <= under_way, "{untold} out of nowhere");
             println!(
                 "{on:?}, round {round}: killed after {life:?}; {sent} sent, {} acknowledged and there, {untold} more there that nobody was told of",
                 acknowledged.len()

@@ -107,6 +107,18 @@ const SURFACES: &[&str] = &[
     "GET /api/hr/people/aggregate?group_by=note",
     "GET /api/hr/people/aggregate?max=note&having=max_note == '{V}'",
     "HEAD /api/hr/people/aggregate?group_by=pay&having=pay == '{V}'",
+    "PATCH /api/hr/letters?filter=text == '{V}' {\"text\":\"x\"}",
+    "PATCH /api/hr/letters?text={V} {\"text\":\"x\"}",
+    "DELETE /api/hr/letters?filter=text == '{V}'",
+    "PATCH /api/hr/people?filter=pay == '{V}' {\"name\":\"n\"}",
+    "PATCH /api/hr/people?filter=letter.text == '{V}' {\"name\":\"n\"}",
+    "PATCH /api/hr/people?note={V} {\"name\":\"n\"}",
+    "DELETE /api/hr/people?pay[gte]={V}",
+    "POST /api/hr/people [{\"name\":\"n\",\"owner\":\"{O}\",\"pay\":\"{V}\"}]",
+    "POST /api/hr/people [{\"name\":\"n\",\"letter\":\"{L}\",\"pay\":\"{V}\"}]",
+    "POST /api/batch {\"operations\":[{\"op\":\"update\",\"model\":\"hr.letters\",\"id\":\"{L}\",\"body\":{\"text\":\"{V}\"}}]}",
+    "POST /api/batch {\"operations\":[{\"op\":\"update\",\"model\":\"hr.people\",\"id\":\"{P}\",\"body\":{\"pay\":\"{V}\"}}]}",
+    "POST /api/batch {\"operations\":[{\"op\":\"delete\",\"model\":\"hr.letters\",\"id\":\"{L}\"}]}",
     "GET /api/hr/{V}",
     "GET /api/{V}/letters",
     "GET /metrics",
@@ -116,7 +128,7 @@ fn filled(surface: &str, value: &str, ids: &[(&str, &str)]) -> (String, String, 
     let mut parts = surface.splitn(2, ' ');
     let method = parts.next().unwrap_or_default().to_owned();
     let rest = parts.next().unwrap_or_default();
-    let (path, body) = match rest.find(" {\"") {
+    let (path, body) = match rest.find(" {\"").or_else(|| rest.find(" [{\"")) {
         Some(at) => (&rest[..at], &rest[at + 1..]),
         None => (rest, ""),
     };

@@ -19,6 +19,7 @@ mod durability;
 mod editors;
 mod injections;
 mod leak;
+mod many;
 mod moving;
 mod openapi;
 mod routes;

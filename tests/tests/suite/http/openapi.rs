@@ -43,6 +43,7 @@ each_server!(
         };
         rows("", &table.description);
         rows("", &table.accounts);
+        rows("", &table.batch);
         for (model, of) in &table.models {
             rows(&format!("/api/{}", model.replace('.', "/")), of);
         }
@@ -71,11 +72,14 @@ each_server!(
                 .collect()
         };
         let all = [
+            "DELETE",
             "DELETE {id}",
             "GET",
             "GET {id}",
+            "PATCH",
             "PATCH {id}",
             "POST",
+            "PUT",
             "PUT {id}",
         ];
         for (name, caller) in [("anonymous", &server.anonymous()), ("owner", &owner)] {

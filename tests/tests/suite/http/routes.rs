@@ -1,7 +1,7 @@
 //! Every route, every method, every kind of caller: what `tests/routes.toml` says, and nothing beside it.
 
 use api::accounts::{Endpoint, endpoint};
-use mainstay_tests::http::{Caller, Reply};
+use mainstay_tests::http::{Caller, Reply, encoded};
 use mainstay_tests::served::{PASSWORD, Served};
 use mainstay_tests::*;
 use serde_json::{Value as Json, json};
@@ -14,14 +14,17 @@ pub(super) const APP: &str = r#"
 ## modules/shop/module.toml
 [models.closed.fields]
 text = { type = "string" }
+slug = { type = "string", unique = true, optional = true }
 
 [models.shown.fields]
 text = { type = "string" }
+slug = { type = "string", unique = true, optional = true }
 [models.shown.access]
 read = "true"
 
 [models.owned.fields]
 text = { type = "string" }
+slug = { type = "string", unique = true, optional = true }
 owner = { type = "relation", to = "auth.users" }
 [models.owned.access]
 read = "owner == auth.id"
@@ -31,6 +34,7 @@ delete = "owner == auth.id"
 
 [models.open.fields]
 text = { type = "string" }
+slug = { type = "string", unique = true, optional = true }
 [models.open.access]
 read = "true"
 create = "true"
@@ -46,6 +50,7 @@ pub(super) struct Table {
     probes: Rows,
     pub description: Rows,
     pub accounts: Rows,
+    pub batch: Rows,
     pub models: BTreeMap<String, Rows>,
 }
 
@@ -141,6 +146,15 @@ impl Crawl<'_> {
             let reply = match place {
                 "probes" | "description" => self.caller(column).send(method, path, &[], b"").await,
                 "accounts" => self.account(column, method, path).await,
+                "batch" => {
+                    let body = self.fresh("shop.owned");
+                    let create = json!({"op": "create", "model": "shop.owned", "body": body});
+                    let caller = self.caller(column);
+                    match method {
+                        "POST" => caller.post(path, json!({"operations": [create]})).await,
+                        _ => caller.send(method, path, &[], b"").await,
+                    }
+                }
                 model => self.record(column, model, method, path).await,
             };
             let word = reply.word();
@@ -196,9 +210,18 @@ impl Crawl<'_> {
         if let ("owner", Some(token)) = (column, planted.token) {
             caller.token = Some(token);
         }
-        let path = match path {
-            "/" => base,
-            "/aggregate" => {
+        let path = match (path, method) {
+            // By what everybody may ask for: whom it finds is for the read rule.
+            ("/", "PATCH" | "DELETE") => {
+                format!(
+                    "{base}?filter={}",
+                    encoded(&format!("id == '{}'", planted.id))
+                )
+            }
+            ("/", "PUT") if model == "auth.users" => format!("{base}?key=email"),
+            ("/", "PUT") => format!("{base}?key=slug"),
+            ("/", _) => base,
+            ("/aggregate", _) => {
                 let field = if model == "auth.users" {
                     "name"
                 } else {
@@ -260,8 +283,8 @@ impl Crawl<'_> {
     fn fresh(&mut self, model: &str) -> Json {
         match model {
             "auth.users" => json!({"email": self.email()}),
-            "shop.owned" => json!({"text": "new", "owner": self.owner.id}),
-            _ => json!({"text": "new"}),
+            "shop.owned" => json!({"text": "new", "slug": self.email(), "owner": self.owner.id}),
+            _ => json!({"text": "new", "slug": self.email()}),
         }
     }
 }
@@ -322,6 +345,14 @@ each_server!(every_route_does_what_its_row_says, APP, async |server| {
         }
         refuses_the_rest(server, path, &methods).await;
     }
+    let path = "/api/batch";
+    let methods = allowed(&server.anonymous(), path).await;
+    for method in &methods {
+        let key = format!("{method} {path}");
+        crawl.row("batch", &table.batch, &key, method, path).await;
+        rows += 1;
+    }
+    refuses_the_rest(server, path, &methods).await;
     for model in &server.app.models {
         let name = model.full_name();
         let Some(of) = table.models.get(&name) else {
@@ -347,6 +378,7 @@ each_server!(every_route_does_what_its_row_says, APP, async |server| {
     let in_table = table.probes.len()
         + table.description.len()
         + table.accounts.len()
+        + table.batch.len()
         + table.models.values().map(BTreeMap::len).sum::<usize>();
     println!("{rows} rows, {} cells walked", crawl.walked);
     assert!(crawl.wrong.is_empty(), "{}", crawl.wrong.join("\n"));
@@ -422,7 +454,7 @@ each_server!(nothing_is_at_any_other_address, APP, async |server| {
         "/api/docs/page.js",
         "/graphql",
         "/live",
-        "/api/batch",
+        "/api/batch/",
         "/favicon.ico",
         "/robots.txt",
         "/.mainstay/secret",
