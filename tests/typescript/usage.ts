@@ -36,6 +36,17 @@ export const deep: ExpandPath<"catalog.reviews"> = "product.category.parent";
 // @ts-expect-error three levels at most
 export const deeper: ExpandPath<"catalog.reviews"> = "product.category.parent.parent";
 
+export const aggregate: Routes["GET /api/catalog/products/aggregate"]["query"] = {
+  group_by: ["category.name", "created_at.month"],
+  count: ["*", "tags"],
+  avg: ["price"],
+  "price[lt]": 20,
+  having: "count > 3",
+  sort: ["-avg_price"],
+};
+// @ts-expect-error no such field
+export const amount: Routes["GET /api/catalog/products/aggregate"]["query"] = { sum: ["prize"] };
+
 // ---- records ----
 
 export function shown(page: Page<CatalogProducts>): string {

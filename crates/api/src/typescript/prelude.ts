@@ -67,12 +67,12 @@ export interface Select<M extends ModelName> {
   expand?: readonly (ExpandPath<M> | `${string}(${string})${string}`)[];
 }
 
-type Control = "filter" | "sort" | "limit" | "cursor" | "fields" | "expand" | "count";
+type ListControl = "filter" | "sort" | "limit" | "cursor" | "fields" | "expand" | "count";
 type Comparison = "eq" | "ne" | "lt" | "lte" | "gt" | "gte";
 
 /** Plain filters: `status: "active"`, `"price[lte]": 100`, `"status[in]": ["active", "sold"]`. */
-export type Filters<M extends ModelName> = {
-  [F in keyof Models[M]["filters"] & string as F extends Control ? never : F]?: Models[M]["filters"][F];
+export type Filters<M extends ModelName, Controls extends string = ListControl> = {
+  [F in keyof Models[M]["filters"] & string as F extends Controls ? never : F]?: Models[M]["filters"][F];
 } & {
   [F in keyof Models[M]["filters"] & string as `${F}[${Comparison}]`]?: Models[M]["filters"][F];
 } & {
@@ -117,6 +117,32 @@ export interface BatchResult {
   body?: { [field: string]: Json };
   /** Of what was created and may not be read by its writer. */
   id?: string;
+}
+
+type AggregateControl = "filter" | "group_by" | "count" | "sum" | "avg" | "min" | "max" | "having" | "sort" | "limit";
+/** A field, a part of a date (`created_at.month`), or a path of relations to one record (`category.name`). */
+type Column<M extends ModelName> = (keyof Models[M]["filters"] & string) | `${keyof Models[M]["filters"] & string}.${string}`;
+
+/** Parameters of an aggregate. */
+export type Aggregate<M extends ModelName> = Filters<M, AggregateControl> & {
+  group_by?: readonly Column<M>[];
+  count?: readonly ("*" | Column<M> | (keyof Declared<RecordOf<M>> & string))[];
+  sum?: readonly Column<M>[];
+  avg?: readonly Column<M>[];
+  min?: readonly Column<M>[];
+  max?: readonly Column<M>[];
+  filter?: string;
+  /** A CEL expression over the columns of the result. */
+  having?: string;
+  /** Columns of the result: `-sum_price`. */
+  sort?: readonly string[];
+  limit?: number;
+};
+
+/** What an aggregate answers: columns are called as what was grouped by, and as in `sum_price`. */
+export interface Groups {
+  data: { [column: string]: string | number | boolean | null }[];
+  more: boolean;
 }
 
 type Ordered<M extends ModelName> = Models[M]["ordered"];

@@ -56,6 +56,10 @@ fn of_model(out: &mut String, reader: &Reader, model: &Model) {
             format!("query?: List<{name}>; answer: Page<RecordOf<{name}>>"),
         );
         line(
+            format!("GET {base}/aggregate"),
+            format!("query: Aggregate<{name}>; answer: Groups"),
+        );
+        line(
             format!("GET {base}/{{id}}"),
             format!("{params}; query?: Select<{name}>; answer: RecordOf<{name}>"),
         );
