@@ -6,7 +6,7 @@ use crate::clock::{Clock, micros};
 use crate::door::{UserAccount, UserDoor};
 use crate::fault::{contended, problem_of, unauthenticated};
 use crate::keys::{self, KeysError, Seal};
-use crate::passwords::{Passwords, fill};
+use crate::passwords::{Cost, Passwords, fill};
 use crate::refresh_token::RefreshTokens;
 use crate::session::Live;
 use crate::signed_in::SignedIn;
@@ -152,6 +152,14 @@ impl Auth {
             settings: RwLock::new(settings),
             store,
             door,
+        }
+    }
+
+    /// With passwords that cost next to nothing, and protect nothing: for an app's own tests.
+    pub fn on_trial(self) -> Auth {
+        Auth {
+            passwords: self.passwords.at_cost(Cost::Trial),
+            ..self
         }
     }
 

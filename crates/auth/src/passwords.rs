@@ -20,6 +20,19 @@ pub const MOST_BYTES: usize = 1024;
 /// A made-up hash with the parameters in use; that it matches nothing is not relied on.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bWFpbnN0YXktbm9ib2R5IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// The same with the parameters of [`Cost::Trial`].
+const NOBODY_ON_TRIAL: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$bWFpbnN0YXktbm9ib2R5IQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// What hashing a password costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// What keeps a stolen table of hashes from being of use.
+    Full,
+    /// Next to nothing: for databases that are thrown away with the test they are for.
+    Trial,
+}
+
 /// How long anybody waits for their turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -27,6 +40,7 @@ pub struct Passwords {
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     most_waiting: usize,
+    cost: Cost,
 }
 
 impl Passwords {
@@ -36,7 +50,12 @@ impl Passwords {
             turns: Arc::new(Semaphore::new(at_once.max(1))),
             waiting: AtomicUsize::new(0),
             most_waiting,
+            cost: Cost::Full,
         }
+    }
+
+    pub fn at_cost(self, cost: Cost) -> Passwords {
+        Passwords { cost, ..self }
     }
 
     /// As many as there are cores, and a queue that is through in about a second.
@@ -47,10 +66,11 @@ impl Passwords {
 
     /// In PHC's form, with a salt of its own.
     pub async fn hash(&self, password: Password) -> Result<String> {
+        let cost = self.cost;
         self.run(move || {
             let mut salt = [0; 16];
             fill(&mut salt)?;
-            hasher()
+            hasher(cost)?
                 .hash_password_with_salt(password.as_bytes(), &salt)
                 .map(|hash| hash.to_string())
                 .map_err(|error| Problem::internal(format!("a password cannot be hashed: {error}")))
@@ -60,10 +80,15 @@ impl Passwords {
 
     /// Whether the password is the one that was hashed; without a hash it takes as long, and is false.
     pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool> {
+        let cost = self.cost;
         self.run(move || {
             let known = hash.is_some();
-            let hash = hash.as_deref().unwrap_or(NOBODY);
-            match hasher().verify_password(password.as_bytes(), hash) {
+            let nobody = match cost {
+                Cost::Full => NOBODY,
+                Cost::Trial => NOBODY_ON_TRIAL,
+            };
+            let hash = hash.as_deref().unwrap_or(nobody);
+            match hasher(cost)?.verify_password(password.as_bytes(), hash) {
                 Ok(()) => Ok(known),
                 Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
                 Err(error) => Err(Problem::internal(format!(
@@ -114,8 +139,18 @@ impl Drop for Place<'_> {
 }
 
 /// Argon2id with 19 MiB, two passes, one lane: OWASP's first choice, and the crate's default, held by a test.
-fn hasher() -> Argon2<'static> {
-    Argon2::default()
+fn hasher(cost: Cost) -> Result<Argon2<'static>> {
+    let params = match cost {
+        Cost::Full => return Ok(Argon2::default()),
+        Cost::Trial => argon2::Params::new(argon2::Params::MIN_M_COST, 1, 1, None),
+    };
+    let params =
+        params.map_err(|error| Problem::internal(format!("Argon2's parameters: {error}")))?;
+    Ok(Argon2::new(
+        argon2::Algorithm::Argon2id,
+        argon2::Version::V0x13,
+        params,
+    ))
 }
 
 fn overloaded() -> Problem {
@@ -177,6 +212,22 @@ mod tests {
             (nobody.algorithm, nobody.version)
         );
         assert_eq!(hash.algorithm.as_str(), "argon2id");
+    }
+
+    #[tokio::test]
+    async fn on_trial_hashes_are_cheap_for_those_who_are_known_and_for_nobody() {
+        let passwords = Passwords::new(1, 1).at_cost(Cost::Trial);
+        let hash = passwords.hash(password("correct horse")).await.unwrap();
+        let (made, nobody) = (
+            PasswordHash::new(&hash).unwrap(),
+            PasswordHash::new(NOBODY_ON_TRIAL).unwrap(),
+        );
+        assert_eq!(made.params, nobody.params);
+        assert_eq!(made.params.to_string(), "m=8,t=1,p=1");
+        let is = |text: &str, hash: Option<String>| passwords.verify(password(text), hash);
+        assert!(is("correct horse", Some(hash.clone())).await.unwrap());
+        assert!(!is("correct horsf", Some(hash)).await.unwrap());
+        assert!(!is("correct horse", None).await.unwrap());
     }
 
     #[tokio::test(flavor = "multi_thread")]

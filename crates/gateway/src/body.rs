@@ -2,8 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use spec::{Code, Problem};
+use std::fmt::Display;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -53,12 +54,10 @@ impl Drop for Part<'_> {
     }
 }
 
-pub async fn collect(
-    body: Incoming,
-    limit: u64,
-    time: Duration,
-    room: &Room,
-) -> Result<Bytes, Problem> {
+pub async fn collect<B>(body: B, limit: u64, time: Duration, room: &Room) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -76,7 +75,10 @@ pub async fn collect(
     }
 }
 
-async fn read(mut body: Incoming, limit: u64, room: &Room) -> Result<Bytes, Problem> {
+async fn read<B>(mut body: B, limit: u64, room: &Room) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
     let mut part = Part { room, bytes: 0 };
     let mut first = Bytes::new();
     let mut whole: Option<BytesMut> = None;

@@ -17,10 +17,12 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::body::Body;
 use spec::{Code, Principal, PrincipalKind, Problem, Uuid};
 use std::any::Any;
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,12 +85,21 @@ impl<S: Service> Edge<S> {
         self.draining.load(Ordering::Acquire)
     }
 
-    pub(crate) async fn handle(
+    /// Answers a request of this process: it crosses all that one from a socket does, but for the socket.
+    pub async fn answer(&self, request: Request<Bytes>, peer: SocketAddr) -> Response<Bytes> {
+        let vital = Vital::new(&self.options);
+        self.handle(request.map(Full::new), peer, &vital).await
+    }
+
+    pub(crate) async fn handle<B>(
         &self,
-        request: Request<Incoming>,
+        request: Request<B>,
         peer: SocketAddr,
         vital: &Vital,
-    ) -> Response<Bytes> {
+    ) -> Response<Bytes>
+    where
+        B: Body<Data = Bytes, Error: Display> + Unpin,
+    {
         let (parts, body) = request.into_parts();
         let mut entry = Entry::begin(self, &parts, vital);
         let mut answered = {
@@ -111,15 +122,18 @@ impl<S: Service> Edge<S> {
     }
 
     /// The stages of the edge, in order; the first that refuses answers.
-    async fn cross(
+    async fn cross<B>(
         &self,
         parts: &Parts,
-        body: Incoming,
+        body: B,
         peer: SocketAddr,
         vital: &Vital,
         who: &mut (PrincipalKind, Option<Uuid>),
         id: &RequestId,
-    ) -> Answered {
+    ) -> Answered
+    where
+        B: Body<Data = Bytes, Error: Display> + Unpin,
+    {
         let id = id.as_str();
         if let Err(problem) = self.within_bounds(parts, vital) {
             return problem::answered(problem, id, NOWHERE);

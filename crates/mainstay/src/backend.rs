@@ -59,6 +59,16 @@ impl Backend {
 
     /// The app's accounts, for a server. The tables must be there.
     pub async fn accounts(&self, secret: &[u8]) -> Result<Arc<Auth>, StartError> {
+        self.auth(secret).await.map(Arc::new)
+    }
+
+    /// The same for an app's own tests, whose passwords protect nothing and cost nothing.
+    pub async fn accounts_on_trial(&self, secret: &[u8]) -> Result<Arc<Auth>, StartError> {
+        let auth = self.auth(secret).await?;
+        Ok(Arc::new(auth.on_trial()))
+    }
+
+    async fn auth(&self, secret: &[u8]) -> Result<Auth, StartError> {
         let app = self.engine.app();
         let (name, settings) = (&app.settings.name, app.settings.auth.clone());
         let auth = Auth::new(
@@ -67,9 +77,8 @@ impl Backend {
             name,
             settings,
             secret,
-        )
-        .await;
-        auth.map(Arc::new).map_err(StartError::Accounts)
+        );
+        auth.await.map_err(StartError::Accounts)
     }
 
     /// The same for a command, which has no part in the server's secret.

@@ -10,6 +10,7 @@ pub mod dev;
 pub mod export;
 mod new_file;
 pub mod records;
+pub mod scenarios;
 pub mod secret;
 pub mod server;
 pub mod users;

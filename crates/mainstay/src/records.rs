@@ -347,7 +347,7 @@ async fn feed(
 const BESIDE_USERS: &[(&str, bool)] = &[("password", false), ("roles", true)];
 
 /// A user may come with a write-only `password` and with `roles`; their address counts as verified.
-async fn user(auth: &Auth, import: &Import, line: &[u8]) -> Result<Imported, Problem> {
+pub async fn user(auth: &Auth, import: &Import, line: &[u8]) -> Result<Imported, Problem> {
     let malformed = |e: serde_json::Error| Problem::new(spec::Code::MalformedJson, e.to_string());
     let mut user: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(line).map_err(malformed)?;
@@ -410,26 +410,29 @@ impl ImportError {
             }
             ImportError::Refused { path, line, error } => {
                 let at = line.map(|l| format!(":{l}")).unwrap_or_default();
-                let what = match error {
-                    StoreError::Unique { columns, .. } => {
-                        format!(
-                            "a record with the same {} is there already",
-                            columns.join(" and ")
-                        )
-                    }
-                    StoreError::ForeignKey { columns, .. } => {
-                        let who = match columns.is_empty() {
-                            true => "a record".to_owned(),
-                            false => columns.join(", "),
-                        };
-                        format!(
-                            "{who} refers to a record that is not there; import what it refers to first"
-                        )
-                    }
-                    other => other.to_string(),
-                };
+                let what = refusal(error);
                 format!("{}{at}: {what}\nnothing was imported", file(path))
             }
         }
+    }
+}
+
+/// Why the store refused a record, for people.
+pub fn refusal(error: &StoreError) -> String {
+    match error {
+        StoreError::Unique { columns, .. } => {
+            format!(
+                "a record with the same {} is there already",
+                columns.join(" and ")
+            )
+        }
+        StoreError::ForeignKey { columns, .. } => {
+            let who = match columns.is_empty() {
+                true => "a record".to_owned(),
+                false => columns.join(", "),
+            };
+            format!("{who} refers to a record that is not there; import what it refers to first")
+        }
+        other => other.to_string(),
     }
 }

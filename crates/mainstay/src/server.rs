@@ -79,15 +79,7 @@ impl Server {
             }
         };
         let auth = backend.accounts(&serve.secret).await?;
-        backend.engine.set_companion(Accounts(Arc::clone(&auth)));
-        let api = Api::new(Arc::clone(&backend.engine), Some(Arc::clone(&auth)));
         let backups = serve.backups.map(|schedule| (schedule, Arc::default()));
-        let service = Service {
-            api,
-            auth: Arc::clone(&auth),
-            backend: backend.clone(),
-            backups: backups.as_ref().map(|(_, made)| Arc::clone(made)),
-        };
         let options = Options {
             cors: if serve.localhost {
                 Cors::Localhost
@@ -101,14 +93,15 @@ impl Server {
             },
             // A request that never crosses threads costs less: a fifth on either store (measured).
             threads: Threads::Own(std::thread::available_parallelism().map_or(2, usize::from)),
-            address: app.settings.limits.address as usize,
-            headers: app.settings.limits.headers as usize,
-            head_time: app.settings.limits.head_time,
-            body_time: app.settings.limits.body_time,
-            drain: app.settings.server.drain,
-            ..Options::default()
+            ..bounds(&app)
         };
-        let edge = Arc::new(Edge::new(service, options, serve.log));
+        let edge = Arc::new(wire(
+            &backend,
+            &auth,
+            backups.as_ref().map(|(_, made)| Arc::clone(made)),
+            options,
+            serve.log,
+        ));
         Ok(Server {
             backend,
             auth,
@@ -160,6 +153,36 @@ async fn upkeep(backend: Backend, auth: Arc<Auth>) {
                 }
             }
         }
+    }
+}
+
+/// The rooms wired together behind the edge, wherever its requests come from.
+pub fn wire(
+    backend: &Backend,
+    auth: &Arc<Auth>,
+    backups: Option<Arc<Made>>,
+    options: Options,
+    log: AccessLog,
+) -> Edge<Service> {
+    backend.engine.set_companion(Accounts(Arc::clone(auth)));
+    let service = Service {
+        api: Api::new(Arc::clone(&backend.engine), Some(Arc::clone(auth))),
+        auth: Arc::clone(auth),
+        backend: backend.clone(),
+        backups,
+    };
+    Edge::new(service, options, log)
+}
+
+/// The bounds that the app sets the edge.
+pub fn bounds(app: &App) -> Options {
+    Options {
+        address: app.settings.limits.address as usize,
+        headers: app.settings.limits.headers as usize,
+        head_time: app.settings.limits.head_time,
+        body_time: app.settings.limits.body_time,
+        drain: app.settings.server.drain,
+        ..Options::default()
     }
 }
 

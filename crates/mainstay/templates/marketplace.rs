@@ -61,4 +61,16 @@
             "/../../examples/marketplace/modules/orders/seed/order_items.jsonl"
         )),
     ),
+    (
+        "tests/accounts.toml",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/marketplace/tests/accounts.toml")),
+    ),
+    (
+        "tests/catalog.toml",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/marketplace/tests/catalog.toml")),
+    ),
+    (
+        "tests/orders.toml",
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/marketplace/tests/orders.toml")),
+    ),
 ]

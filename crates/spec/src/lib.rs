@@ -4,6 +4,7 @@
 //! - [`expr`]: one language for rules, checks, filters and defaults: parse, check, fold, evaluate, print.
 //! - [`input`], [`fit`], [`key`]: what is sent for a record → typed values, driven by its model.
 //! - [`model`], [`types`], [`value`], [`principal`]: the words of the design as types.
+//! - [`scenario`]: an app's own tests, as data.
 //! - [`schema`], [`statement`]: how `plan` and `store` talk without knowing each other.
 //! - [`problem`]: the catalogue of errors a caller can see.
 //!
@@ -22,6 +23,7 @@ pub mod model;
 pub mod nearest;
 pub mod principal;
 pub mod problem;
+pub mod scenario;
 pub mod schema;
 pub mod settings;
 pub mod statement;

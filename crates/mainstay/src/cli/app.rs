@@ -64,16 +64,22 @@ fn unprovable(app: &App) -> Result<(), Failure> {
 pub fn check(folder: &Path, format: Format) -> Result<(), Failure> {
     let mut loaded = load::load(folder);
     loaded.sources.seen_from_outside(folder);
+    let (of_tests, test_sources) = match &loaded.app {
+        Some(app) => super::test::mistakes(folder, app),
+        None => Default::default(),
+    };
     let unprovable = loaded.app.as_ref().map(plan::prove).unwrap_or_default();
     let errors = loaded
         .diagnostics
         .iter()
+        .chain(&of_tests)
         .filter(|d| d.severity == Severity::Error)
         .count()
         + unprovable.len();
     match format {
         Format::Json => {
             let mut all = diagnostic::to_json(&loaded.diagnostics, &loaded.sources);
+            all.extend(diagnostic::to_json(&of_tests, &test_sources));
             all.extend(unprovable.iter().map(|f| {
                 let message = format!("{}: {}", f.of, f.reason);
                 serde_json::json!({"severity": "error", "code": "no-sql", "message": message})
@@ -81,13 +87,14 @@ pub fn check(folder: &Path, format: Format) -> Result<(), Failure> {
             print::line(serde_json::Value::Array(all));
         }
         Format::Human => {
-            if !loaded.diagnostics.is_empty() {
-                let colour = std::io::stdout().is_terminal();
-                print::line(diagnostic::render(
-                    &loaded.diagnostics,
-                    &loaded.sources,
-                    colour,
-                ));
+            for (found, sources) in [
+                (&loaded.diagnostics, &loaded.sources),
+                (&of_tests, &test_sources),
+            ] {
+                if !found.is_empty() {
+                    let colour = std::io::stdout().is_terminal();
+                    print::line(diagnostic::render(found, sources, colour));
+                }
             }
             for f in &unprovable {
                 print::line(format!("{}: {}: {}", print::bad("error"), f.of, f.reason));
@@ -239,6 +246,7 @@ pub fn schema(file: SchemaFile) -> Result<(), Failure> {
     let schema = match file {
         SchemaFile::Mainstay => load::schema::app_schema(),
         SchemaFile::Module => load::schema::module_schema(),
+        SchemaFile::Tests => load::schema::tests_schema(),
     };
     print::line(serde_json::to_string_pretty(&schema).map_err(Failure::new)?);
     Ok(())

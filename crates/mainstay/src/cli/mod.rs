@@ -12,6 +12,7 @@ mod next;
 mod print;
 mod serve;
 mod template;
+mod test;
 mod typed;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -111,6 +112,32 @@ enum Command {
         path: Option<PathBuf>,
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
+    },
+    /// Run the app's own tests, each on a database that is thrown away
+    #[command(
+        after_help = "Examples:\n  mainstay test shop\n  mainstay test shop \"nobody sees\"\n  \
+                      mainstay test shop --store both --database postgres://me@localhost/postgres\n\n\
+                      Tests are in tests/*.toml. On PostgreSQL, each makes a database beside the one that is named."
+    )]
+    Test {
+        /// The app's folder
+        #[arg(value_name = "APP")]
+        path: Option<PathBuf>,
+        /// Run only tests with these words in their names
+        filter: Option<String>,
+        /// On which store (SQLite otherwise; PostgreSQL where --database names one)
+        #[arg(long, value_enum)]
+        store: Option<TestStore>,
+        #[command(flatten)]
+        database: DatabaseFlag,
+        #[arg(long, value_enum, default_value_t = Report::Human)]
+        format: Report,
+        /// Begin no other test after one has failed
+        #[arg(long)]
+        fail_fast: bool,
+        /// How many run at once
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+        jobs: Option<u16>,
     },
     /// Compare the database with the app, and bring it up to date
     Migrate {
@@ -282,7 +309,7 @@ enum Command {
         #[command(flatten)]
         database: DatabaseFlag,
     },
-    /// Print a JSON Schema of mainstay.toml or module.toml, for editors
+    /// Print a JSON Schema of mainstay.toml, module.toml or the files in tests/, for editors
     #[command(after_help = "Example:\n  mainstay schema module > module.schema.json")]
     Schema {
         /// Of which file
@@ -481,6 +508,22 @@ enum Template {
 enum SchemaFile {
     Mainstay,
     Module,
+    Tests,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TestStore {
+    Sqlite,
+    Postgres,
+    Both,
+}
+
+/// How tests are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Report {
+    Human,
+    Json,
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -542,6 +585,26 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
             migrate,
         } => serve::serve(app.or(&path), database.database, listen, migrate).await,
         Command::Check { path, format } => app::check(&app.or(&path), format),
+        Command::Test {
+            path,
+            filter,
+            store,
+            database,
+            format,
+            fail_fast,
+            jobs,
+        } => {
+            let (folder, filter) = test::folder(app.app.clone(), path, filter);
+            let asked = test::Asked {
+                filter,
+                store,
+                database: database.database,
+                format,
+                fail_fast,
+                jobs: jobs.map(usize::from),
+            };
+            test::test(&folder, asked).await
+        }
         Command::Migrate { what } => match what {
             Migrate::Plan {
                 path,

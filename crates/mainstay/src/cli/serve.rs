@@ -34,7 +34,7 @@ fn log() -> Result<AccessLog, Failure> {
 }
 
 /// The server's own events, on standard error.
-fn events() {
+pub fn events() {
     let mut wanted = std::env::var("MAINSTAY_TRACE").unwrap_or_default();
     if tracing_subscriber::EnvFilter::try_new(&wanted).is_err() || wanted.trim().is_empty() {
         wanted = "warn".to_owned();
@@ -53,7 +53,7 @@ fn events() {
 }
 
 /// Ends at Ctrl-C or SIGTERM.
-async fn asked_to_stop() {
+pub async fn asked_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

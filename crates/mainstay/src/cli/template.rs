@@ -16,6 +16,10 @@ const BLANK: &[(&str, &str)] = &[
         include_str!("../../templates/blank/modules/notes/module.toml"),
     ),
     (
+        "tests/notes.toml",
+        include_str!("../../templates/blank/tests/notes.toml"),
+    ),
+    (
         ".gitignore",
         include_str!("../../templates/blank/gitignore"),
     ),

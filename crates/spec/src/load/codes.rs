@@ -141,6 +141,20 @@ pub const CODES: &[Code] = &[
         "bad-data-step",
         "A file under `migrations/` that is empty, called otherwise than a data step, or there twice.",
     ),
+    // Tests of the app's own
+    code(
+        "bad-request",
+        "A step of a test whose `request` is not a method and a path.",
+    ),
+    code(
+        "bad-text",
+        "A `{…}` or `<…>` in a test's text that says nothing.",
+    ),
+    code(
+        "unknown-name",
+        "A name that a test does not have: of an actor, a record or something kept.",
+    ),
+    code("duplicate-name", "Two things of a test with one name."),
     // Rules that are probably not meant
     code(
         "unreachable-model",

@@ -201,3 +201,43 @@ pub(super) fn relation_type(name: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+pub(super) const ACTOR: &[Foreign] = &[
+    foreign(&["role", "admin", "groups"], "write `roles = [\"admin\"]`"),
+    foreign(
+        &["name", "fields", "verified", "suspended", "id"],
+        "write the fields of the user under `record`: `record = { name = \"…\" }`",
+    ),
+];
+
+pub(super) const STEP: &[Foreign] = &[
+    foreign(
+        &[
+            "get", "post", "patch", "put", "delete", "method", "url", "path",
+        ],
+        "method and path are one key: `request = \"GET /api/…\"`",
+    ),
+    foreign(&["actor", "user", "who", "by"], "write `as = \"…\"`"),
+    foreign(
+        &["json", "data", "send", "payload"],
+        "write `body = { … }`, which is sent as JSON",
+    ),
+    foreign(&["params", "parameters"], "write `query = { … }`"),
+    foreign(
+        &["status", "code", "response", "absent", "count"],
+        "this is about the answer: write `expect.status = 403`, and so on",
+    ),
+    foreign(
+        &["save", "capture", "extract", "store"],
+        "write `keep.order = \"body\"`, then `{order.id}`",
+    ),
+];
+
+pub(super) const EXPECT: &[Foreign] = &[
+    foreign(
+        &["json", "response", "data", "has"],
+        "write `body = { … }` for what the body has, `exactly` for all of it",
+    ),
+    foreign(&["not", "missing", "hidden"], "write `absent = [\"…\"]`"),
+    foreign(&["error", "problem"], "write `code = \"…\"`"),
+];

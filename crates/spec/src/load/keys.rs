@@ -32,6 +32,12 @@ pub(super) enum Kind {
     Named(&'static Table),
     /// An array of tables of this shape.
     Tables(&'static Table),
+    /// Any value: JSON, as TOML writes it.
+    Any,
+    /// A list of such values.
+    Items,
+    /// A table of such values, under names of the app's own.
+    Entries,
 }
 
 #[derive(Debug)]
@@ -78,7 +84,12 @@ impl Table {
     }
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
     Key {
         name,
         kind,

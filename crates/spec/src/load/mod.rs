@@ -22,6 +22,8 @@ mod renames;
 mod report;
 mod resolve;
 mod rules;
+mod scenario_keys;
+mod scenarios;
 pub mod schema;
 mod seeds;
 mod settings;
@@ -32,8 +34,11 @@ use crate::model::{App, ModelId};
 use crate::nearest::nearest;
 use declare::ModuleDecl;
 use files::{Found, Role};
-use report::{At, Report};
+use report::Report;
 use std::path::{Path, PathBuf};
+
+pub use report::{At, Located};
+pub use scenarios::{Scenarios, scenarios, scenarios_of};
 
 /// The built-in module, declared as an app would declare it.
 const AUTH_TOML: &str = include_str!("auth.toml");

@@ -3,6 +3,7 @@
 
 use super::codes::CODES;
 use super::keys::{self, Key, Kind, Table};
+use super::scenario_keys;
 use std::fmt::Write;
 
 /// All keys of both files and all codes of mistakes, as the reference part of `docs/app.md`.
@@ -47,6 +48,16 @@ pub fn markdown() -> String {
     out.push_str("## Mistakes\n\n| code | when |\n|---|---|\n");
     for code in CODES {
         let _ = writeln!(out, "| `{}` | {} |", code.name, code.when);
+    }
+    out
+}
+
+/// All keys of the files in `tests/`, as the reference part of `docs/testing.md`.
+pub fn tests_markdown() -> String {
+    let mut out = String::new();
+    for (title, table) in scenario_keys::SECTIONS {
+        let _ = write!(out, "### `{title}`\n\n");
+        section(&mut out, table);
     }
     out
 }
@@ -101,6 +112,9 @@ fn takes(key: &Key) -> String {
         Kind::Table(_) => "a table".to_owned(),
         Kind::Named(_) => "a table for each name".to_owned(),
         Kind::Tables(_) => "an array of tables".to_owned(),
+        Kind::Any => "any value".to_owned(),
+        Kind::Items => "a list".to_owned(),
+        Kind::Entries => "a table".to_owned(),
     };
     if key.types.is_empty() {
         return kind;

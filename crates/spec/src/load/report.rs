@@ -7,14 +7,14 @@ use std::ops::Range;
 
 /// A place in one of the app's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct At {
+pub struct At {
     pub file: FileId,
     pub span: Span,
 }
 
 impl At {
-    /// Files are bounded (see [`super::MAX_FILE`]), so every place fits.
-    pub fn new(file: FileId, range: Range<usize>) -> At {
+    /// Files are bounded, so every place fits.
+    pub(super) fn new(file: FileId, range: Range<usize>) -> At {
         At {
             file,
             span: Span {
@@ -25,14 +25,14 @@ impl At {
     }
 
     /// The beginning of a file: for what is wrong with the whole of it.
-    pub fn top(file: FileId) -> At {
+    pub(super) fn top(file: FileId) -> At {
         At::new(file, 0..0)
     }
 }
 
 /// Something, and where it was written.
-#[derive(Debug, Clone)]
-pub(super) struct Located<T> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
     pub value: T,
     pub at: At,
 }

@@ -1,6 +1,7 @@
-//! The JSON Schemas of both files, for editors that complete and check TOML.
+//! The JSON Schemas of an app's files, for editors that complete and check TOML.
 
 use super::keys::{self, Key, Kind, Table};
+use super::scenario_keys;
 use serde_json::{Map, Value, json};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -16,6 +17,11 @@ pub fn app_schema() -> Value {
 /// The schema of `modules/*/module.toml`.
 pub fn module_schema() -> Value {
     document(&keys::MODULE, "Mainstay: module.toml")
+}
+
+/// The schema of the files in `tests/`.
+pub fn tests_schema() -> Value {
+    document(&scenario_keys::FILE, "Mainstay: tests/*.toml")
 }
 
 fn document(table: &'static Table, title: &str) -> Value {
@@ -65,6 +71,9 @@ fn key_schema(table: &'static Table, key: &'static Key) -> Value {
             "additionalProperties": false,
         }),
         Kind::Tables(shape) => json!({ "type": "array", "items": table_schema(shape) }),
+        Kind::Any => json!({}),
+        Kind::Items => json!({ "type": "array" }),
+        Kind::Entries => json!({ "type": "object" }),
     };
     if let Value::Object(schema) = &mut schema {
         schema.insert("description".to_owned(), json!(key.doc));

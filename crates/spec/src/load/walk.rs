@@ -180,6 +180,11 @@ impl<'a> Entries<'a> {
         })
     }
 
+    /// Whatever the value is.
+    pub fn value(&self, name: &str) -> Option<Located<&'a DeValue<'a>>> {
+        self.read(name, Some)
+    }
+
     pub fn table(&self, name: &str) -> Option<Located<&'a DeTable<'a>>> {
         self.read(name, DeValue::as_table)
     }
@@ -217,7 +222,9 @@ impl<'a> Entries<'a> {
 }
 
 /// The parser's table is ordered by name; a person's is ordered by place.
-fn in_order<'a>(table: &'a DeTable<'a>) -> Vec<(&'a Spanned<Cow<'a, str>>, &'a Item<'a>)> {
+pub(super) fn in_order<'a>(
+    table: &'a DeTable<'a>,
+) -> Vec<(&'a Spanned<Cow<'a, str>>, &'a Item<'a>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
@@ -425,7 +432,11 @@ fn complaint(key: &'static Key, item: &Item<'_>, file: FileId, report: &mut Repo
                 good && is_text
             }),
         },
-        Kind::Table(_) => value.is_table() || wrong_kind(key, "a table", item, at, report),
+        Kind::Any => true,
+        Kind::Items => value.is_array() || wrong_kind(key, "a list", item, at, report),
+        Kind::Entries | Kind::Table(_) => {
+            value.is_table() || wrong_kind(key, "a table", item, at, report)
+        }
         Kind::Named(shape) => match value.as_table() {
             None => wrong_kind(key, "a table", item, at, report),
             Some(table) => {
@@ -534,7 +545,7 @@ fn described(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn integer(n: &DeInteger<'_>) -> Option<i64> {
+pub(super) fn integer(n: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(n.as_str(), n.radix()).ok()
 }
 

@@ -24,6 +24,7 @@ const TABLES: &[&str] = &[
     "names",
     "relations",
     "rules",
+    "scenarios",
     "seeds",
     "settings",
 ];
@@ -85,9 +86,33 @@ fn write(table: &str, cases: &[Case]) {
     std::fs::write(path(table), format!("{}\n", text.trim_end())).expect("a table");
 }
 
+/// What is said of a file of tests, as of one of the app's.
+fn with_tests(case: &Case) -> spec::load::Loaded {
+    let mut loaded = load_texts(&[(SHOP, TESTED)]);
+    let app = loaded.app.take().expect("an app");
+    let tests = spec::load::scenarios_of(vec![(case.path.clone().into(), case.text.clone())], &app);
+    let good = !tests
+        .diagnostics
+        .iter()
+        .any(spec::diagnostic::Diagnostic::is_error);
+    spec::load::Loaded {
+        app: good.then_some(app),
+        diagnostics: tests.diagnostics,
+        sources: tests.sources,
+        seeds: Vec::new(),
+    }
+}
+
+/// The app that the tests of `scenarios.txt` are about.
+const TESTED: &str =
+    "[models.tags.fields]\nname = { type = \"string\" }\n[models.tags.access]\nread = \"true\"\n";
+
 /// What is said now.
 fn say(case: &Case) -> Vec<String> {
-    let loaded = load_texts(&[(&case.path, &case.text)]);
+    let loaded = match case.path.starts_with("tests/") {
+        true => with_tests(case),
+        false => load_texts(&[(&case.path, &case.text)]),
+    };
     let errors = loaded
         .diagnostics
         .iter()

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use spec::diagnostic::{render, to_json};
-use spec::load::load_sources;
+use spec::load::{load_sources, scenarios_of};
 use std::path::PathBuf;
 
 const FILES: &[(&str, &str)] = &[
@@ -24,6 +24,8 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../apps/marketplace/modules/auth/module.toml"),
     ),
 ];
+
+const TESTS: &str = include_str!("../../../../examples/marketplace/tests/catalog.toml");
 
 /// Pieces that mean something to the loader, so that mutations reach past the TOML parser.
 const PIECES: &[&str] = &[
@@ -186,6 +188,16 @@ proptest! {
             (PathBuf::from(path), text)
         });
         holds(files.collect());
+    }
+
+    #[test]
+    fn a_mutated_file_of_tests_is_answered(mutations in prop::collection::vec(mutation(), 1..6)) {
+        let files = FILES.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned()));
+        let app = load_sources(files.collect()).app.expect("an app");
+        let text = mutations.iter().fold(TESTS.to_owned(), |text, m| mutate(&text, m));
+        let tests = scenarios_of(vec![(PathBuf::from("tests/a.toml"), text)], &app);
+        let report = render(&tests.diagnostics, &tests.sources, false);
+        assert_eq!(report.is_empty(), tests.diagnostics.is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use jsonschema::Validator;
 use serde_json::Value;
-use spec::load::schema::{app_schema, module_schema};
+use spec::load::schema::{app_schema, module_schema, tests_schema};
 use std::path::{Path, PathBuf};
 
 fn validator(schema: &Value) -> Validator {
@@ -41,7 +41,8 @@ fn the_schemas_accept_the_files_that_we_ship() {
     for folder in ["../../examples", "../mainstay/templates", "tests/apps"] {
         files(&root.join(folder), &mut found);
     }
-    let (mut apps, mut modules) = (0, 0);
+    let tests = validator(&tests_schema());
+    let (mut apps, mut modules, mut tested) = (0, 0, 0);
     for path in found {
         let text = std::fs::read_to_string(&path).expect("a file");
         let schema = match path.file_name().and_then(|name| name.to_str()) {
@@ -53,16 +54,26 @@ fn the_schemas_accept_the_files_that_we_ship() {
                 modules += 1;
                 &module
             }
+            _ if path
+                .parent()
+                .is_some_and(|folder| folder.ends_with("tests")) =>
+            {
+                tested += 1;
+                &tests
+            }
             _ => continue,
         };
         assert_eq!(mistakes(schema, &text), [""; 0], "{}", path.display());
     }
     assert!(apps >= 3 && modules >= 8, "{apps} apps, {modules} modules");
+    assert!(tested >= 4, "{tested} files of tests");
 }
 
 #[test]
 fn the_schemas_refuse_what_is_no_app() {
     let (app, module) = (validator(&app_schema()), validator(&module_schema()));
+    let tests = validator(&tests_schema());
+    let step = |step: &str| format!("[[tests]]\nname = \"x\"\n[[tests.steps]]\n{step}\n");
     let field = |field: &str| format!("[models.a.fields]\nx = {field}\n");
     let table: &[(&Validator, String)] = &[
         (&app, "nam = \"x\"".into()),
@@ -78,6 +89,12 @@ fn the_schemas_refuse_what_is_no_app() {
         (&module, field("{ type = \"enum\" }")),
         (&module, field("{ type = \"bool\", max = 3 }")),
         (&module, field("{ type = \"decimal\", scale = 19 }")),
+        (&tests, "[[test]]\nname = \"x\"".into()),
+        (&tests, "[actors.Ann]".into()),
+        (&tests, step("get = \"/\"")),
+        (&tests, step("expect.status = \"200\"")),
+        (&tests, step("expect.status = 99")),
+        (&tests, step("expect.contains = {}")),
     ];
     for (schema, text) in table {
         assert!(!mistakes(schema, text).is_empty(), "accepted: {text}");

@@ -29,6 +29,11 @@ pub struct Options {
     /// From so many bytes on, a table is migrated by the online path. Reading 8 MiB takes some 50 ms, which is what a
     /// write can be asked to wait.
     pub online_from: u64,
+    /// In place of the database that the URL names.
+    pub database: Option<String>,
+    /// Whether a write that is acknowledged survives the end of the machine. Not so for a database that is thrown
+    /// away with the test it is for.
+    pub durable: bool,
 }
 
 impl Default for Options {
@@ -46,6 +51,8 @@ impl Default for Options {
             lock_timeout: Duration::from_millis(50),
             patience: Duration::from_secs(2),
             online_from: 8 << 20,
+            database: None,
+            durable: true,
         }
     }
 }
@@ -80,6 +87,9 @@ pub(super) fn parse(url: &str, options: &Options) -> Result<Configs> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         config.host("/var/run/postgresql");
     }
+    if let Some(database) = &options.database {
+        config.dbname(database);
+    }
     config.ssl_mode(SslMode::Disable);
     if config.get_application_name().is_none() {
         config.application_name(options.application_name.as_str());
@@ -93,8 +103,9 @@ pub(super) fn parse(url: &str, options: &Options) -> Result<Configs> {
     }
     // jit: compiling costs more than such statements take. synchronous_commit: a server's or role's default
     // may be weaker than the promise that an acknowledged write is durable.
+    let commit = if options.durable { "on" } else { "off" };
     let common = format!(
-        "{} -c jit=off -c timezone=UTC -c synchronous_commit=on -c default_transaction_isolation=read\\ committed",
+        "{} -c jit=off -c timezone=UTC -c synchronous_commit={commit} -c default_transaction_isolation=read\\ committed",
         config.get_options().unwrap_or_default()
     );
     let mut pooled = config.clone();

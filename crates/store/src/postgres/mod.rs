@@ -14,6 +14,7 @@ mod cell;
 mod config;
 mod connection;
 mod cursor;
+mod databases;
 mod error;
 mod fill;
 mod homes;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use archive::Archive;
 pub use config::Options;
+pub use databases::Databases;
 
 use crate::{Bounds, Changed, Decision, End, Result, StoreError, Tx};
 use error::Failure;

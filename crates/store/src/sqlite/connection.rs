@@ -86,10 +86,11 @@ pub fn open(path: &Path, options: &Options, role: Role) -> rusqlite::Result<Sess
         options.mmap
     ))?;
     if role == Role::Writer {
-        conn.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-             PRAGMA journal_size_limit = 67108864;",
-        )?;
+        let synchronous = if options.durable { "FULL" } else { "OFF" };
+        conn.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;
+             PRAGMA journal_size_limit = 67108864;"
+        ))?;
         if let Some(pages) = options.max_pages {
             conn.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }

@@ -67,6 +67,9 @@ pub struct Options {
     pub mmap: u64,
     /// The file may not grow beyond this many pages (of 4 KiB).
     pub max_pages: Option<u32>,
+    /// Whether a write that is acknowledged survives the end of the machine. Not so for a database that is thrown
+    /// away with the test it is for.
+    pub durable: bool,
 }
 
 impl Default for Options {
@@ -83,6 +86,7 @@ impl Default for Options {
             writer_cache: 4 << 20,
             mmap: 256 << 20,
             max_pages: None,
+            durable: true,
         }
     }
 }

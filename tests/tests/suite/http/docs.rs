@@ -3,7 +3,7 @@
 //! A block is known by the word behind its fence. `sh` runs against `mainstay dev` on the marketplace, where every
 //! request must succeed; a `json` block that follows is what it answered. `console` gives commands (`$ …`) and what
 //! they print. `toml` loads, as an app or a module, or stands in the marketplace as it is quoted. `cel` types against
-//! `catalog.products`. In what is printed, `…` stands for anything. What cannot run here is marked for all to see:
+//! `catalog.products`. Tests that are shown run or are quoted from the example's. In what is printed, `…` stands for anything. What cannot run here is marked for all to see:
 //! ```` ```sh ignore ````. The TOML of `docs/app.md` is loaded in `crates/spec/tests/load/docs.rs`, as one app.
 
 use mainstay_tests::process::{Process, binary, run};
@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/operations.md",
     "docs/rest.md",
     "docs/rules.md",
+    "docs/testing.md",
     "docs/writes.md",
 ];
 /// Its blocks of TOML are one app, which is loaded elsewhere.
@@ -183,9 +184,12 @@ fn quoted(example: &Path, text: &str) -> bool {
     let text: Vec<&str> = text.lines().filter(|l| !l.starts_with('#')).collect();
     let wanted = plain(&text.join("\n"));
     let modules = std::fs::read_dir(example.join("modules")).expect("modules");
+    let modules = modules.filter_map(|module| Some(module.ok()?.path().join("module.toml")));
+    let tests = std::fs::read_dir(example.join("tests")).expect("tests");
     modules
-        .filter_map(|module| std::fs::read_to_string(module.ok()?.path().join("module.toml")).ok())
-        .any(|module| plain(&module).contains(&wanted))
+        .chain(tests.filter_map(|test| Some(test.ok()?.path())))
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .any(|file| plain(&file).contains(&wanted))
 }
 
 /// A block of TOML: a file whose first line is its path, a module's models, or a quotation.
@@ -296,12 +300,22 @@ async fn what_the_pages_show_is_so() {
         }
     }
     let written = shell.folder.path().join("written");
+    let mut tested = 0;
     for app in std::fs::read_dir(&written).expect("the README's app") {
         let app = app.expect("a folder").path();
         if let Err(why) = loads_clean(&app) {
             wrong.push(format!("{}: {why}", app.display()));
         }
+        // The README's app has the tests of docs/testing.md.
+        if app.join("tests").is_dir() {
+            tested += 1;
+            let reply = run(&app, &["test"]);
+            if reply.code != 0 {
+                wrong.push(format!("{}: {}", app.display(), reply.said()));
+            }
+        }
     }
+    assert_eq!(tested, 1, "the apps with tests");
     println!("{ran} examples are so; ignored: {}", ignored.join(", "));
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
     assert!(ran > 30, "{ran}");

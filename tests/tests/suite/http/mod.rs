@@ -7,6 +7,7 @@
 
 mod accounts;
 mod administrators;
+mod app_tests;
 mod backup;
 mod bad_input;
 mod bounds;
