@@ -164,7 +164,7 @@ impl Pool {
                 };
             match ended {
                 Ended::Stale | Ended::Again(_) if tries < 3 => {}
-                Ended::Dead(_) if tries < 3 => tokio::time::sleep(NOTICE).await,
+                Ended::Dead(_) if tries < 3 => self.bury(tries).await,
                 Ended::Stale => return Err(stale()),
                 Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
                     return Err(error);
@@ -246,13 +246,21 @@ impl Pool {
                     wait *= 2;
                 }
                 Ended::Stale if tries < 3 => {}
-                Ended::Dead(_) if tries < 3 => tokio::time::sleep(NOTICE).await,
+                Ended::Dead(_) if tries < 3 => self.bury(tries).await,
                 Ended::Stale => return Err(stale()),
                 Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
                     return Err(error);
                 }
             }
         }
+    }
+
+    /// Before another try on another connection. A server that went away took all with it, which are not met one by one.
+    async fn bury(&self, tries: u32) {
+        if tries > 1 {
+            self.pool.retain(|_, _| false);
+        }
+        tokio::time::sleep(NOTICE).await;
     }
 
     async fn write_once(
