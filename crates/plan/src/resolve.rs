@@ -271,12 +271,17 @@ impl<'a> Resolver<'a> {
             });
             return Ok(());
         }
-        let known: Vec<&str> = model
-            .fields
-            .iter()
-            .filter(|f| f.relation().is_some())
-            .map(|f| f.name.as_str())
-            .chain(model.inverses.iter().map(|i| i.name.as_str()))
+        let forward = self.named(model).filter(|f| f.relation().is_some());
+        let backward = model.inverses.iter().filter(|inverse| {
+            let child = self.app.model(inverse.model);
+            !matches!(
+                access::field_read(child.field(inverse.field), self.caller),
+                Rule::Deny
+            )
+        });
+        let known: Vec<&str> = forward
+            .map(|field| field.name.as_str())
+            .chain(backward.map(|inverse| inverse.name.as_str()))
             .collect();
         Err(Problem::new(
             Code::BadExpand,
@@ -289,10 +294,20 @@ impl<'a> Resolver<'a> {
         ))
     }
 
+    /// The fields that the caller may name. An error's hint tells of no other: that a hidden field is there is told
+    /// only to who names it.
+    fn named(&self, model: &'a Model) -> impl Iterator<Item = &'a Field> {
+        let caller = self.caller;
+        model
+            .fields
+            .iter()
+            .filter(move |field| !matches!(access::field_read(field, caller), Rule::Deny))
+    }
+
     /// A field that the caller may name; an error of `code` otherwise.
     fn field(&self, model: &'a Model, name: &str, code: Code) -> Result<&'a Field> {
         let Some(field) = model.field_named(name) else {
-            let known: Vec<&str> = model.fields.iter().map(|f| f.name.as_str()).collect();
+            let known: Vec<&str> = self.named(model).map(|f| f.name.as_str()).collect();
             return Err(Problem::new(
                 code,
                 format!(

@@ -7,7 +7,9 @@ use crate::nearest::nearest;
 use crate::problem::{Result, shown};
 use crate::settings::Limits;
 use crate::types::FieldType;
-use crate::{Code, Decimal, Field, FieldError, FieldId, KeyKind, Model, Problem, Value, json};
+use crate::{
+    Code, Decimal, Field, FieldError, FieldId, KeyKind, Model, Problem, Rule, Value, json,
+};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -258,7 +260,14 @@ impl<'de> Visitor<'de> for Body<'_> {
                     }
                 }
                 None => {
-                    let known = self.model.fields.iter().map(|f| f.name.as_str());
+                    // Who asks is not known here: a hint names the fields that hide from nobody.
+                    let shared = |field: &&Field| matches!(field.read, Rule::Allow);
+                    let known = self
+                        .model
+                        .fields
+                        .iter()
+                        .filter(shared)
+                        .map(|f| f.name.as_str());
                     let hint = nearest(&name, known)
                         .map(|n| format!("; did you mean {n}?"))
                         .unwrap_or_else(|| ".".to_owned());

@@ -9,7 +9,7 @@ use engine::operation::{List, Matching, PlainFilter, PlainOp, Select, SortTerm};
 use spec::nearest::nearest;
 use spec::problem::shown;
 use spec::settings::Limits;
-use spec::{App, Code, Model, Problem};
+use spec::{App, Code, Model, Problem, Rule};
 use std::borrow::Cow;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -515,7 +515,12 @@ fn unknown_filter(parameter: &str, name: &str, model: &Model, steered: &Steered)
     {
         return refused(format!("{name} is not known: {ours}."));
     }
-    let fields = model.fields.iter().map(|f| f.name.as_str());
+    // Who asks is not known here: a hint names the fields that hide from nobody.
+    let shared = model
+        .fields
+        .iter()
+        .filter(|f| matches!(f.read, Rule::Allow));
+    let fields = shared.map(|f| f.name.as_str());
     let controls = steered.controls.iter().copied();
     if model.open && nearest(name, controls.clone().chain(fields.clone())).is_none() {
         return refused(format!(

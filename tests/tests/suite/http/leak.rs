@@ -286,6 +286,49 @@ each_server!(a_secret_is_in_no_byte, APP, async |server| {
     assert!(!metrics.text().contains(SECRET));
 });
 
+each_server!(hints_name_no_field_that_hides, APP, async |server| {
+    let stranger = server.register("stranger@example.com").await;
+    let person = stranger
+        .post("/api/hr/people", json!({"owner": stranger.id, "name": "n"}))
+        .await
+        .expect(201);
+    let ids = [("{P}", id(&person))];
+    let ids = ids.each_ref().map(|(name, id)| (*name, id.as_str()));
+    // A name that is near the hidden one, and one that is near to none, whose hint lists what there is.
+    for surface in [
+        "GET /api/hr/people?{V}=x",
+        "GET /api/hr/people?{V}[gte]=x",
+        "GET /api/hr/people?filter={V} == 'x'",
+        "GET /api/hr/people?sort={V}",
+        "GET /api/hr/people?fields={V}",
+        "GET /api/hr/people?expand={V}",
+        "GET /api/hr/people/{P}?fields={V}",
+        "GET /api/hr/people/aggregate?group_by={V}",
+        "GET /api/hr/people/aggregate?max={V}",
+        "GET /api/hr/letters?filter=people.exists(p, p.{V} == 'x')",
+        "PATCH /api/hr/people/{P} {\"{V}\":\"x\"}",
+        "PATCH /api/hr/people?{V}=x {\"name\":\"n\"}",
+        "POST /api/hr/people {\"name\":\"n\",\"{V}\":\"x\"}",
+    ] {
+        for value in ["noot", "qqqqqqqq"] {
+            let reply = ask(&stranger, surface, value, &ids).await;
+            assert!(
+                matches!(reply.status, 400 | 422),
+                "{surface}: {}",
+                reply.bytes()
+            );
+            assert!(
+                !reply.text().contains("note"),
+                "{surface}: {}",
+                reply.bytes()
+            );
+        }
+    }
+    // What does not hide is named.
+    let reply = stranger.get("/api/hr/people?sort=nme").await;
+    assert!(reply.text().contains("did you mean name?"));
+});
+
 each_server!(pages_of_others_cannot_be_followed, APP, async |server| {
     let owner = server.register("owner@example.com").await;
     let stranger = server.register("stranger@example.com").await;

@@ -4,7 +4,7 @@ use super::{Bound, Checker, Purpose, Thing};
 use crate::expr::ast::{self, Kind, Name};
 use crate::expr::tree::{AuthField, PathStep, Place, Type};
 use crate::expr::{Expr, ExprKind, Span};
-use crate::model::{Field, FieldId, ModelId};
+use crate::model::{Field, FieldId, ModelId, Rule};
 use crate::nearest::nearest;
 use crate::types::{FieldType, ItemType};
 use std::sync::Arc;
@@ -140,7 +140,11 @@ impl Checker<'_> {
                 span,
             )));
         }
-        let fields = decl.fields.iter().map(|f| f.name.as_str());
+        // A caller's filter learns of no field that hides from anybody.
+        let named = |f: &&Field| {
+            !matches!(self.scope.purpose, Purpose::Filter) || matches!(f.read, Rule::Allow)
+        };
+        let fields = decl.fields.iter().filter(named).map(|f| f.name.as_str());
         let inverses = decl.inverses.iter().map(|i| i.name.as_str());
         let own = ["auth", "now", "old"].into_iter();
         let is_bare = place == Place::This;
