@@ -13,6 +13,7 @@ use crate::update::{Change, Turned, Way};
 use plan::many::Hold;
 use plan::operation::Precondition;
 use spec::problem::Result;
+use spec::settings::Limits;
 use spec::statement::{Step, Written};
 use spec::{Code, FieldId, ModelId, Problem, Value};
 use std::collections::HashSet;
@@ -58,6 +59,9 @@ pub(crate) struct Acts {
     /// A `PUT` met what another had just created, and all was begun again for it. Not twice: a record that is
     /// hidden from the caller is met each time.
     met: Arc<AtomicBool>,
+    /// A delete that takes others along met a foreign key, and all was begun again: another may have referred to
+    /// what goes since that was read. Not twice: a reference that holds it back is met each time.
+    held: Arc<AtomicBool>,
     /// What was created so far.
     pub own: HashSet<(ModelId, String)>,
     /// Records that deletes may still take along or loosen.
@@ -174,14 +178,14 @@ impl Acts {
         Ok((record, outcome))
     }
 
-    /// Deletes one record, with what goes along.
+    /// Deletes one record, with what goes along. Answers what went, the record itself first.
     pub async fn remove(
         &mut self,
         judge: &Judge,
         id: Value,
         if_match: Option<Precondition>,
         private: Vec<Step>,
-    ) -> Acted<()> {
+    ) -> Acted<Vec<(ModelId, Value)>> {
         let (removal, questions) = judge.removal(if_match);
         let statement = removal.statement(id, &questions, Hold::Remove)?;
         let row = self.read(statement).await?;
@@ -195,22 +199,35 @@ impl Acts {
         removal: &Removal,
         stored: Record,
         private: Vec<Step>,
-    ) -> Acted<()> {
+    ) -> Acted<Vec<(ModelId, Value)>> {
         let judge = &removal.judge;
-        let (mut steps, going) = if judge.takes_along() {
+        let takes_along = judge.takes_along();
+        let (mut steps, going, asks) = if takes_along {
             let asks = &mut Asks::Tx(&mut self.tx);
             let mut reach = Reach::of(judge, asks, stored, Some(self.along)).await?;
             self.along -= reach.others();
-            let (steps, _) = reach.steps(judge, removal.guard.as_ref())?;
-            (steps, reach.keys())
+            let (steps, asks) = reach.steps(judge, removal.guard.as_ref())?;
+            (steps, reach.keys(), asks)
         } else {
             let key = (judge.model, stored.id().clone());
-            (removal.steps(&stored)?, vec![key])
+            (removal.steps(&stored)?, vec![key], 0)
         };
+        let own = steps.len();
         steps.extend(private);
         match self.tx.write(steps).await {
-            Ok(Written::Done(_)) => Ok(()),
+            Ok(Written::Done(_)) => Ok(going),
+            // What goes along is not locked, and somebody else changed it: that is no denial.
+            Ok(Written::Missed { step })
+                if takes_along && step < own && !(step == asks && removal.guard.is_some()) =>
+            {
+                Err(Halt::Again)
+            }
             Ok(Written::Missed { .. }) => Err(judge.denied("delete").into()),
+            Err(StoreError::ForeignKey { .. })
+                if takes_along && !self.held.swap(true, Ordering::Relaxed) =>
+            {
+                Err(Halt::Again)
+            }
             Err(error) => {
                 let pointer = String::new();
                 Err(self.refused(judge, Meant::Deleted { pointer, going }, error))
@@ -240,7 +257,8 @@ impl Acts {
 
 impl Run<'_> {
     /// Runs several writes in one transaction: all or none. The body may be run more than once; the last run counts.
-    pub async fn together<T, F, B>(&mut self, body: B) -> Result<T>
+    /// `count` is how many records are written, beside those that deletes take along.
+    pub async fn together<T, F, B>(&mut self, count: usize, body: B) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Acted<T>> + Send + 'static,
@@ -248,7 +266,8 @@ impl Run<'_> {
     {
         let start = Instant::now();
         let met = Arc::new(AtomicBool::new(false));
-        let along = self.app.settings.limits.batch as usize;
+        let held = Arc::new(AtomicBool::new(false));
+        let along = (self.app.settings.limits.batch as usize).saturating_sub(count);
         let done = self
             .engine
             .store
@@ -256,6 +275,7 @@ impl Run<'_> {
                 let acts = Acts {
                     tx,
                     met: Arc::clone(&met),
+                    held: Arc::clone(&held),
                     own: HashSet::new(),
                     along,
                 };
@@ -284,6 +304,45 @@ impl Run<'_> {
             Halt::Refused(refused) => self.refused(*refused).await,
         }
     }
+}
+
+/// Bytes that one request may write or answer together: it holds them in memory, and on SQLite the writer waits.
+pub(crate) struct Bytes {
+    most: u64,
+    used: u64,
+}
+
+impl Bytes {
+    pub fn of(limits: &Limits) -> Bytes {
+        Bytes {
+            most: limits.batch_bytes,
+            used: 0,
+        }
+    }
+
+    pub fn take(&mut self, bytes: usize) -> Result<()> {
+        self.used = self.used.saturating_add(bytes as u64);
+        if self.used <= self.most {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::BatchTooLarge,
+            format!(
+                "The records have more than {} bytes together, and nothing was written.",
+                self.most
+            ),
+        )
+        .limited("limits.batch_bytes", self.most))
+    }
+}
+
+/// What a stored record takes, about.
+pub(crate) fn weight(row: &[Value]) -> usize {
+    let of = |value: &Value| match value {
+        Value::Text(text) | Value::Json(text) => text.len(),
+        _ => 0,
+    };
+    row.iter().map(|value| 16 + of(value)).sum()
 }
 
 /// Bounds on how much one request writes.

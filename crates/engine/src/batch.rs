@@ -1,12 +1,13 @@
 //! Several writes of records of one module, one after another in one transaction: each ruled as it would be alone,
 //! by what those before it have written, and all stand or none. The first that fails decides.
 
-use crate::act::{Acted, Acts, Halt};
+use crate::act::{Acted, Acts, Bytes as Budget, Halt};
 use crate::answer::{Answer, Outcome};
 use crate::create::or_nothing;
 use crate::execute::{Companion, Run, unsupported};
 use crate::judge::Judge;
-use crate::matching::{beside, refusal};
+use crate::many::placed;
+use crate::matching::{beside, perhaps_written, refusal};
 use crate::read::parse_id;
 use crate::record::Record;
 use crate::references::{Leading, Readable};
@@ -16,7 +17,7 @@ use plan::operation::{Act, Batch, Given, Item, Precondition, Select};
 use plan::resolve::Resolver;
 use spec::input::{self, Holds, Input};
 use spec::nearest::nearest;
-use spec::problem::{Result, pointer, shown};
+use spec::problem::{MOST_ERRORS, Result, pointer, shown};
 use spec::{Code, FieldError, FieldId, ModelId, Problem, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,19 +68,34 @@ impl Run<'_> {
         self.ask_abroad(&mut writes).await?;
         let writes = Arc::new(writes);
         let companion = self.engine.companion();
-        let done = self.together({
+        let done = self.together(writes.len(), {
             let (writes, companion) = (Arc::clone(&writes), companion.clone());
             move |mut acts| {
                 let (writes, companion) = (Arc::clone(&writes), companion.clone());
                 async move { run(&mut acts, &writes, &companion).await }
             }
         });
-        let (body, touched) = done.await?;
+        let done = done.await;
         if let Some(companion) = companion {
-            for (write, id) in writes.iter().zip(touched) {
-                companion.written(write.judge.model(), &id);
+            match &done {
+                Ok((_, touched)) => {
+                    for (write, id) in writes.iter().zip(touched) {
+                        companion.written(write.judge.model(), id);
+                    }
+                }
+                Err(problem) if perhaps_written(problem) => {
+                    for write in writes.iter() {
+                        if let What::Change(_, Target::Id(id)) | What::Delete(Target::Id(id)) =
+                            &write.what
+                        {
+                            companion.written(write.judge.model(), id);
+                        }
+                    }
+                }
+                Err(_) => {}
             }
         }
+        let (body, _) = done?;
         Ok(Answer::Many {
             body,
             outcome: Outcome::Changed,
@@ -93,6 +109,7 @@ impl Run<'_> {
         let mut judges: HashMap<ModelId, Judge> = HashMap::new();
         let mut names = Names::default();
         let mut wrong = Vec::new();
+        let mut mistakes = 0;
         let module = items
             .first()
             .map(|first| self.app.model(first.model).module);
@@ -159,10 +176,17 @@ impl Run<'_> {
                     body,
                     if_match,
                 } => {
-                    let key = self.resolver().unique_key(model, &key).map_err(|mut e| {
-                        e.detail = format!("At {pointer}/key: {}", e.detail);
-                        e
-                    })?;
+                    let key = match self.resolver().unique_key(model, &key) {
+                        Ok(key) => key,
+                        Err(problem) => {
+                            wrong.push(FieldError {
+                                pointer: format!("{pointer}/key"),
+                                code: "key",
+                                detail: problem.detail,
+                            });
+                            Vec::new()
+                        }
+                    };
                     (What::Upsert(key), body, if_match)
                 }
                 Act::Delete { id, if_match } => {
@@ -178,6 +202,15 @@ impl Run<'_> {
                     },
                 )?,
             };
+            // What is wrong with its data waits for its turn, unless there is so much that nothing else is told.
+            mistakes += input.errors.len();
+            if wrong.len() + mistakes >= MOST_ERRORS {
+                let before = writes.iter().map(|w| (&w.pointer, &w.input.errors));
+                for (pointer, errors) in before.chain([(&pointer, &input.errors)]) {
+                    wrong.extend(placed(errors, &format!("{pointer}/body")));
+                }
+                return Err(Problem::invalid(wrong));
+            }
             for (field, name) in &input.refs {
                 let field = model.field(*field);
                 let Some(relation) = field.relation() else {
@@ -227,7 +260,8 @@ impl Run<'_> {
                 What::Change(Way::Put, Target::Id(id)) => {
                     write.judge.chosen(&write.input, Some(id))
                 }
-                What::Change(..) | What::Delete(_) => write.input.fields.clone(),
+                What::Change(Way::Put, Target::Ref(_)) => write.judge.chosen(&write.input, None),
+                What::Change(Way::Patch, _) | What::Delete(_) => write.input.fields.clone(),
             };
             let references = write.judge.doubtful(&chosen, Leading::Abroad);
             doubtful.extend(references.into_iter().map(|reference| (at, reference)));
@@ -276,8 +310,10 @@ impl Names {
             Some((_, true)) => Err(format!("{name} writes no record of {model_name}.")),
             Some((_, false)) => Err(format!("{name} deletes its record.")),
             None => {
+                // With many names the search costs more than the hint is worth.
+                let few = self.known.len() <= 64;
                 let known = self.known.keys().map(String::as_str);
-                Err(match nearest(name, known) {
+                Err(match nearest(name, known.filter(|_| few)) {
                     Some(near) => format!(
                         "No earlier operation is called {}; did you mean {near}?",
                         shown(name)
@@ -298,13 +334,20 @@ async fn run(
     let mut body = b"{\"results\":[".to_vec();
     let mut made: HashMap<&str, Value> = HashMap::new();
     let mut touched = Vec::with_capacity(writes.len());
+    let mut bytes = writes
+        .first()
+        .map(|write| Budget::of(&write.judge.app.settings.limits));
     for (at, write) in writes.iter().enumerate() {
         if at > 0 {
             body.push(b',');
         }
         let done = act(acts, write, &made, companion).await;
         let (id, answer) = done.map_err(|halt| write.place(halt))?;
+        let before = body.len();
         result(&mut body, &answer);
+        if let Some(bytes) = &mut bytes {
+            bytes.take(body.len() - before)?;
+        }
         if let Some(name) = &write.name {
             made.insert(name, id.clone());
         }

@@ -258,15 +258,24 @@ impl Judge {
     /// is no guard.
     pub fn draft_steps(&self, draft: &Draft) -> Result<Vec<Step>> {
         let (model, record) = (self.model(), draft.record.for_plan());
-        let planner = self.planner();
-        let steps = match (&draft.invalid, &draft.guard) {
-            (None, guard) => planner.create(model, &record, guard.as_ref(), &draft.logged(model)),
-            (Some(_), Some(guard)) => planner
-                .allowed(model, None, &record, guard, &draft.unreadable)
-                .map(|step| vec![step]),
-            (Some(_), None) => Ok(Vec::new()),
+        if draft.invalid.is_some() {
+            return Ok(self.allows(draft)?.into_iter().collect());
+        }
+        self.planner()
+            .create(model, &record, draft.guard.as_ref(), &draft.logged(model))
+            .map_err(unsupported(Code::Internal))
+    }
+
+    /// Asks whether the guard holds, if there is one.
+    pub fn allows(&self, draft: &Draft) -> Result<Option<Step>> {
+        let Some(guard) = &draft.guard else {
+            return Ok(None);
         };
-        steps.map_err(unsupported(Code::Internal))
+        let (model, record) = (self.model(), draft.record.for_plan());
+        self.planner()
+            .allowed(model, None, &record, guard, &draft.unreadable)
+            .map(Some)
+            .map_err(unsupported(Code::Internal))
     }
 
     /// The record as it is answered to who wrote it, or nothing if they may not read it. None where a rule needs

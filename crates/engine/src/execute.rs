@@ -2,6 +2,7 @@
 
 use crate::answer::{Answer, Executed, Stages};
 use crate::cursor::Cursors;
+use crate::matching::perhaps_written;
 use arc_swap::ArcSwap;
 use plan::Caller;
 use plan::operation::{List, Operation, Select};
@@ -168,11 +169,7 @@ impl Engine {
             *problem = missed;
         }
         name_limit(app, &mut result);
-        // A failure of ours may have come after the commit, or nobody knows.
-        let written = match &result {
-            Ok(_) => true,
-            Err(problem) => problem.code.status() >= 500,
-        };
+        let written = result.as_ref().err().is_none_or(perhaps_written);
         if let Some((companion, model, id)) = touched.filter(|_| written) {
             companion.written(model, &id);
         }

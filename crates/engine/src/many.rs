@@ -12,11 +12,12 @@ use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
 use crate::judge::Judge;
 use crate::record::Record;
 use crate::references::{Asks, Leading, Readable};
+use plan::access::{self, Verb};
 use plan::operation::{CreateMany, Select};
 use spec::input::{self, Holds, Input};
-use spec::problem::{Result, pointer};
+use spec::problem::{MOST_ERRORS, Result, pointer};
 use spec::statement::Written;
-use spec::{App, Code, FieldError, FieldId, KeyKind, ModelId, Problem, Value};
+use spec::{App, Code, FieldError, FieldId, KeyKind, ModelId, Problem, Rule, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +33,8 @@ pub(crate) struct New {
     judges: Vec<Judge>,
     /// A record stands behind the one around it.
     seeds: Vec<Seed>,
+    /// Mistakes that were met in reading them.
+    wrong: usize,
 }
 
 /// One of them.
@@ -65,6 +68,7 @@ impl New {
         let mut new = New {
             judges: vec![judge],
             seeds: Vec::with_capacity(elements.len()),
+            wrong: 0,
         };
         for (at, element) in elements.into_iter().enumerate() {
             new.read(app, 0, element, format!("/{at}"), None)?;
@@ -77,6 +81,7 @@ impl New {
         let mut new = New {
             judges: vec![judge],
             seeds: Vec::new(),
+            wrong: 0,
         };
         new.put(app, 0, input, String::new(), None)?;
         Ok(new)
@@ -112,6 +117,10 @@ impl New {
         if self.seeds.len() >= most as usize {
             return Err(too_many("The body has more records", most));
         }
+        if self.wrong >= MOST_ERRORS {
+            return Err(Problem::invalid(self.mistakes()));
+        }
+        self.wrong += input.errors.len();
         let of = &self.judges[judge];
         let model = of.model();
         if let Some((_, field)) = parent {
@@ -180,6 +189,12 @@ impl New {
             }
         }
         Ok(())
+    }
+
+    /// What was wrong with the bodies by themselves.
+    fn mistakes(&self) -> Vec<FieldError> {
+        let of = |seed: &Seed| placed(&seed.input.errors, &seed.pointer).collect::<Vec<_>>();
+        self.seeds.iter().flat_map(of).collect()
     }
 
     fn judge_of(&mut self, like: usize, model: ModelId) -> usize {
@@ -294,13 +309,14 @@ impl New {
                 }
                 Err(problem) => denied = denied.or(Some(problem.within(&seed.pointer))),
                 Ok(draft) => {
-                    if let Some(problem) = &draft.invalid {
-                        match (&draft.guard, seed.wave) {
-                            (None, _) => invalid.extend(placed(&problem.errors, &seed.pointer)),
-                            (Some(_), 0) => guarded.push(at),
-                            // The rule may look at what is not there yet.
-                            (Some(_), _) => {}
+                    match (&draft.guard, seed.wave) {
+                        (None, _) => {
+                            let wrong = draft.invalid.iter().flat_map(|problem| &problem.errors);
+                            invalid.extend(placed(wrong, &seed.pointer));
                         }
+                        (Some(_), 0) => guarded.push(at),
+                        // The rule may look at what is not there yet.
+                        (Some(_), _) => {}
                     }
                     if seed.wave == 0 {
                         self.seeds[at].draft = Some(draft);
@@ -314,20 +330,25 @@ impl New {
         if let Some(problem) = denied {
             return Err(problem);
         }
-        // The rule comes before the check.
+        let is_valid = |at: &usize| {
+            let draft = self.seeds[*at].draft.as_ref();
+            draft.is_none_or(|draft| draft.invalid.is_none())
+        };
+        if invalid.is_empty() && guarded.iter().all(is_valid) {
+            return Ok(());
+        }
+        // The rules come before the checks, those of the records around first.
         for at in guarded {
             let seed = &self.seeds[at];
             let Some(draft) = &seed.draft else { continue };
-            for step in self.judge(seed).draft_steps(draft)? {
-                if asks.read(step.statement, 1).await?.ends.is_empty() {
-                    return Err(self.judge(seed).denied("create").within(&seed.pointer));
-                }
+            let judge = self.judge(seed);
+            if let Some(step) = judge.allows(draft)?
+                && asks.read(step.statement, 1).await?.ends.is_empty()
+            {
+                return Err(judge.denied("create").within(&seed.pointer));
             }
             let wrong = draft.invalid.iter().flat_map(|problem| &problem.errors);
             invalid.extend(placed(wrong, &seed.pointer));
-        }
-        if invalid.is_empty() {
-            return Ok(());
         }
         invalid.extend(self.dangling(asks).await?);
         Err(Problem::invalid(invalid))
@@ -571,6 +592,20 @@ fn rows_of(drafts: Vec<(String, Draft)>) -> Vec<Row> {
         .collect()
 }
 
+/// Whether anything can come of it, by what is known before keys are drawn: they do not come back.
+fn may_create(new: &New) -> bool {
+    let denied = |judge: &Judge| {
+        let rule = access::rule(judge.model(), Verb::Create, judge.caller());
+        matches!(rule, Rule::Deny)
+    };
+    // A key that is given, where the store assigns them: it is refused, like everything with it.
+    let given = |seed: &Seed| {
+        let is_drawn = new.judge(seed).model().key == KeyKind::Int && seed.key.is_none();
+        is_drawn && seed.parent.is_none() && seed.input.get(spec::model::ID).is_some()
+    };
+    new.wrong == 0 && !new.judges.iter().any(denied) && !new.seeds.iter().any(given)
+}
+
 /// Whether a key is taken that nobody but the store chose.
 fn drawn(judge: &Judge, error: &StoreError) -> bool {
     judge.model().key == KeyKind::Int
@@ -638,14 +673,16 @@ impl Run<'_> {
         }
         let mut attempt = 0;
         loop {
-            self.draw_keys(&mut new).await?;
+            if may_create(&new) {
+                self.draw_keys(&mut new).await?;
+            }
             new.ask(&mut self.asks()).await?;
             new.judge_all(&mut self.asks()).await?;
             let judge = new.judges[0].clone();
             if !new.is_plain() {
                 let outermost: Vec<bool> = new.seeds.iter().map(|s| s.parent.is_none()).collect();
                 let new = Arc::new(new);
-                let made = self.together(move |mut acts| {
+                let made = self.together(new.seeds.len(), move |mut acts| {
                     let new = Arc::clone(&new);
                     async move { new.write(&mut acts).await }
                 });
@@ -696,18 +733,19 @@ impl Run<'_> {
                 .iter_mut()
                 .filter(|seed| seed.judge == at && seed.key.is_none())
                 .collect();
-            let statement = judge.planner().drawn_keys(judge.model(), seeds.len());
-            let Some(statement) = statement.filter(|_| !seeds.is_empty()) else {
+            let step = judge.planner().drawn_keys(judge.model(), seeds.len());
+            let Some(step) = step.filter(|_| !seeds.is_empty()) else {
                 continue;
             };
             let start = Instant::now();
-            let rows = self
-                .engine
-                .store
-                .read(&statement, self.bounds(seeds.len() as u32))
-                .await;
+            let drawn = self.engine.store.write(vec![step], self.deadline).await;
             self.stored(start);
-            let keys = rows.map_err(problem_of)?.captured;
+            let keys = match drawn.map_err(problem_of)? {
+                Written::Done(keys) => keys.into_iter().flatten(),
+                Written::Missed { .. } => {
+                    return Err(Problem::internal("a sequence gave no keys"));
+                }
+            };
             for (seed, key) in seeds.iter_mut().zip(keys) {
                 seed.key = Some(key);
             }

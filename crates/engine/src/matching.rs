@@ -1,9 +1,9 @@
 //! Changing and deleting the records that a filter matches: each as it would be alone, all or none.
 //!
-//! Which they are is looked up before the transaction, where a slow filter holds nobody up. In it each is read and
-//! locked by its key, and whether it still matches is asked once more.
+//! Which they are is looked up before the transaction, where a slow search holds nobody up. In it each is read and
+//! locked by its key, and whether it still matches is asked once more, of these alone.
 
-use crate::act::{Acted, Acts, Halt, too_many};
+use crate::act::{Acted, Acts, Bytes, Halt, too_many, weight};
 use crate::answer::{Answer, Outcome};
 use crate::conflict::{Meant, Row};
 use crate::execute::{Companion, Run, unsupported};
@@ -12,18 +12,22 @@ use crate::order::{Reference, order};
 use crate::record::Record;
 use crate::references::Leading;
 use crate::update::{Change, Way, Whose};
+use plan::access::{self, Verb};
 use plan::many::Hold;
 use plan::operation::{DeleteMany, Matching, UpdateMany};
 use spec::expr::Expr;
 use spec::input;
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{Code, Field, Model, Problem, Value};
+use spec::{Code, Field, Model, ModelId, Problem, Rule, Value};
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 use store::error::problem_of;
+
+/// Records that are read at a time, so that what is too much together is noticed before all of it is there.
+const SLICE: usize = 64;
 
 impl Run<'_> {
     pub async fn update_many(&mut self, update: UpdateMany) -> Result<Answer> {
@@ -52,38 +56,45 @@ impl Run<'_> {
             unreadable,
         );
         let ids = self.matching(&judge, &filter).await?;
+        never(&judge, Verb::Update, &ids)?;
         let all = Arc::new((judge, turn, questions, filter, given));
         let (companion, body) = (self.engine.companion(), update.body);
-        let written = self.together(move |mut acts| {
-            let (all, ids) = (Arc::clone(&all), Arc::clone(&ids));
+        let chosen = Arc::clone(&ids);
+        let written = self.together(ids.len(), move |mut acts| {
+            let (all, ids) = (Arc::clone(&all), Arc::clone(&chosen));
             let (companion, body) = (companion.clone(), body.clone());
             async move {
                 let (judge, turn, questions, filter, given) = &*all;
                 let model = judge.model();
                 let mut writes = Writes::default();
-                for row in stored(&mut acts, judge, &ids, questions, filter, Hold::Change).await? {
-                    let id = &row[0];
-                    let beside = beside(&companion, model, id, Some(&body));
-                    let (steps, turned) = match turn.decide(Some(&row), &beside.steps) {
-                        Ok(decided) => decided,
-                        // Not any more, or not for this caller.
-                        Err(problem) if problem.code == Code::NotFound => continue,
-                        Err(problem) => return Err(of(id, problem).into()),
-                    };
-                    if let Some(problem) = turned.invalid {
-                        let asked = acts.tx.write(steps.unwrap_or_default()).await;
-                        return Err(match asked.map_err(problem_of)? {
-                            Written::Done(_) => of(id, problem).into(),
-                            Written::Missed { .. } => of(id, judge.denied("update")).into(),
-                        });
+                let mut bytes = Bytes::of(&judge.app.settings.limits);
+                for ids in ids.chunks(SLICE) {
+                    let rows = stored(&mut acts, judge, ids, questions, filter, Hold::Change);
+                    for row in rows.await? {
+                        bytes.take(weight(&row))?;
+                        let id = &row[0];
+                        let beside = beside(&companion, model, id, Some(&body));
+                        let (steps, turned) = match turn.decide(Some(&row), &beside.steps) {
+                            Ok(decided) => decided,
+                            // Not any more, or not for this caller.
+                            Err(problem) if problem.code == Code::NotFound => continue,
+                            Err(problem) => return Err(of(id, problem).into()),
+                        };
+                        if let Some(problem) = turned.invalid {
+                            let asked = acts.tx.write(steps.unwrap_or_default()).await;
+                            return Err(match asked.map_err(problem_of)? {
+                                Written::Done(_) => of(id, problem).into(),
+                                Written::Missed { .. } => of(id, judge.denied("update")).into(),
+                            });
+                        }
+                        writes.add(id, steps.unwrap_or_default(), beside.missed);
                     }
-                    writes.add(id, steps.unwrap_or_default(), beside.missed);
                 }
                 writes.run(&mut acts, judge, given).await
             }
         });
-        let written = written.await?;
-        Ok(self.counted(update.matching.model, written, Outcome::Changed))
+        let written = written.await;
+        self.counted(update.matching.model, &ids, written, Outcome::Changed)
     }
 
     pub async fn delete_many(&mut self, delete: DeleteMany) -> Result<Answer> {
@@ -93,24 +104,32 @@ impl Run<'_> {
         let (removal, questions) = judge.removal(None);
         self.planned(start);
         let ids = self.matching(&judge, &filter).await?;
+        never(&judge, Verb::Delete, &ids)?;
         let all = Arc::new((judge, removal, questions, filter));
         let companion = self.engine.companion();
-        let written = self.together(move |mut acts| {
-            let (all, ids) = (Arc::clone(&all), Arc::clone(&ids));
+        let chosen = Arc::clone(&ids);
+        let written = self.together(ids.len(), move |mut acts| {
+            let (all, ids) = (Arc::clone(&all), Arc::clone(&chosen));
             let companion = companion.clone();
             async move {
                 let (judge, removal, questions, filter) = &*all;
                 let model = judge.model();
                 let mut doomed = Vec::new();
-                for row in stored(&mut acts, judge, &ids, questions, filter, Hold::Remove).await? {
-                    match removal.judged(Some(&row)) {
-                        Ok(stored) => doomed.push(stored),
-                        Err(problem) if problem.code == Code::NotFound => {}
-                        Err(problem) => return Err(of(&row[0], problem).into()),
+                let mut bytes = Bytes::of(&judge.app.settings.limits);
+                for ids in ids.chunks(SLICE) {
+                    let rows = stored(&mut acts, judge, ids, questions, filter, Hold::Remove);
+                    for row in rows.await? {
+                        bytes.take(weight(&row))?;
+                        match removal.judged(Some(&row)) {
+                            Ok(stored) => doomed.push(stored),
+                            Err(problem) if problem.code == Code::NotFound => {}
+                            Err(problem) => return Err(of(&row[0], problem).into()),
+                        }
                     }
                 }
                 let takes_along = judge.takes_along();
-                let written = doomed.iter().map(|record| record.id().clone()).collect();
+                let mut written: Vec<Value> = doomed.iter().map(|r| r.id().clone()).collect();
+                let mut gone: HashSet<(ModelId, String)> = HashSet::new();
                 for record in in_order(judge, doomed) {
                     let id = record.id().clone();
                     let beside = beside(&companion, model, &id, None);
@@ -120,18 +139,23 @@ impl Run<'_> {
                         false => acts.remove_stored(removal, record, beside.steps).await,
                     };
                     match removed {
+                        // It went along with another, or what went hides it from the caller.
                         Err(Halt::Problem(problem)) if problem.code == Code::NotFound => {}
                         Err(Halt::Problem(problem)) => {
                             return Err(of(&id, refusal(judge, problem, &beside.missed)).into());
                         }
-                        removed => removed?,
+                        removed => {
+                            let keys = removed?.into_iter();
+                            gone.extend(keys.map(|(model, id)| (model, id.key_text())));
+                        }
                     }
                 }
+                written.retain(|id| gone.contains(&(judge.model, id.key_text())));
                 Ok(written)
             }
         });
-        let written = written.await?;
-        Ok(self.counted(delete.matching.model, written, Outcome::Deleted))
+        let written = written.await;
+        self.counted(delete.matching.model, &ids, written, Outcome::Deleted)
     }
 
     /// The filter that chooses the records. There must be one: who leaves it out by mistake means few records, and
@@ -175,15 +199,45 @@ impl Run<'_> {
         Ok(ids.into())
     }
 
-    fn counted(&self, model: spec::ModelId, written: Vec<Value>, outcome: Outcome) -> Answer {
+    fn counted(
+        &self,
+        model: ModelId,
+        chosen: &[Value],
+        written: Result<Vec<Value>>,
+        outcome: Outcome,
+    ) -> Result<Answer> {
         if let Some(companion) = self.engine.companion() {
             let model = self.app.model(model);
-            written.iter().for_each(|id| companion.written(model, id));
+            let touched = match &written {
+                Ok(written) => written.as_slice(),
+                Err(problem) if perhaps_written(problem) => chosen,
+                Err(_) => &[],
+            };
+            touched.iter().for_each(|id| companion.written(model, id));
         }
-        Answer::Many {
-            body: format!("{{\"count\":{}}}", written.len()).into_bytes(),
+        Ok(Answer::Many {
+            body: format!("{{\"count\":{}}}", written?.len()).into_bytes(),
             outcome,
+        })
+    }
+}
+
+/// A failure of ours may have come after the commit, or nobody knows.
+pub(crate) fn perhaps_written(problem: &Problem) -> bool {
+    problem.code.status() >= 500
+}
+
+/// Whether the caller may write none of the model's records, whichever: then nothing is locked to find that out.
+fn never(judge: &Judge, verb: Verb, ids: &[Value]) -> Result<()> {
+    match (access::rule(judge.model(), verb, judge.caller()), ids) {
+        (Rule::Deny, [first, ..]) => {
+            let what = match verb {
+                Verb::Delete => "delete",
+                Verb::Create | Verb::Read | Verb::Update => "update",
+            };
+            Err(of(first, judge.denied(what)))
         }
+        _ => Ok(()),
     }
 }
 

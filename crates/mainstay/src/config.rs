@@ -160,6 +160,7 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
         ("limits.json_depth", s.limits.json_depth.into()),
         ("limits.members", s.limits.members.into()),
         ("limits.batch", s.limits.batch.into()),
+        ("limits.batch_bytes", s.limits.batch_bytes.into()),
         ("limits.query_time", time(s.limits.query_time)),
         ("limits.address", s.limits.address.into()),
         ("limits.query", s.limits.query.into()),

@@ -176,7 +176,7 @@ impl Planner<'_> {
 
     /// The next keys that the store assigns, drawn before their records are written. None where it hands them out
     /// with the write.
-    pub fn drawn_keys(&self, model: &Model, count: usize) -> Option<Statement> {
+    pub fn drawn_keys(&self, model: &Model, count: usize) -> Option<Step> {
         if model.key != KeyKind::Int || self.dialect == Dialect::Sqlite {
             return None;
         }
@@ -188,7 +188,10 @@ impl Planner<'_> {
         sql.push(", 'id') AS name) s, generate_series(1, ");
         sql.bind(Value::Int(count as i64), ColumnType::Int);
         sql.push(")");
-        Some(sql.statement(captures(vec![ColumnType::Int]), Lane::Bounded))
+        let column = Output::Captured {
+            ty: ColumnType::Int,
+        };
+        Some(step(sql, vec![column], Expect::Any))
     }
 
     /// New records under known keys, with their rows of the change log. On PostgreSQL it is one statement, whose

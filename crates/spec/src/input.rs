@@ -4,7 +4,7 @@
 use crate::fit::{self, wrong};
 use crate::key::{self, hyphenated};
 use crate::nearest::nearest;
-use crate::problem::{Result, shown};
+use crate::problem::{MOST_ERRORS, Result, shown};
 use crate::settings::Limits;
 use crate::types::FieldType;
 use crate::{
@@ -259,6 +259,8 @@ impl<'de> Visitor<'de> for Body<'_> {
                         Err(error) => input.errors.push(error),
                     }
                 }
+                // More are not told, and a hint costs the more the more names there are.
+                None if input.errors.len() >= MOST_ERRORS => {}
                 None => {
                     // Who asks is not known here: a hint names the fields that hide from nobody.
                     let shared = |field: &&Field| matches!(field.read, Rule::Allow);

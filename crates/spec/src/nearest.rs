@@ -12,7 +12,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let word = word.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        let allowed = (length.max(candidate.chars().count()) / 3).max(1);
+        let other = candidate.chars().count();
+        let allowed = (length.max(other) / 3).max(1);
+        // It is at least as far away as it is longer or shorter.
+        if length.abs_diff(other) > allowed {
+            continue;
+        }
         let distance = strsim::damerau_levenshtein(&word, candidate);
         // One edit away from a word of one or two letters is every other such word.
         if distance > allowed || (distance > 0 && length < 3 && candidate.len() < 3) {

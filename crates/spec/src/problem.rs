@@ -115,7 +115,7 @@ entries! {
     ExpandTooDeep "limit.expand" 400 "Too many or too deep relations to expand" "Expand fewer relations, or raise limits.expand_depth in mainstay.toml.";
     FilterTooLarge "limit.filter" 400 "The filter is too large or too deep" "Simplify the filter, or raise limits.filter in mainstay.toml.";
     TooManyGroups "limit.groups" 400 "There are too many groups" "Narrow them with filter or having, ask for the first ones with sort and limit, or raise limits.groups in mainstay.toml.";
-    BatchTooLarge "limit.batch" 400 "Too many records at once" "Send fewer, or narrow the filter and repeat the request, or raise limits.batch in mainstay.toml.";
+    BatchTooLarge "limit.batch" 400 "Too many records at once" "Send fewer, or narrow the filter and repeat the request, or raise limits.batch or limits.batch_bytes in mainstay.toml.";
     QueryTimeout "limit.query_time" 503 "The query took too long" "Narrow the filter or declare an index for it; limits.query_time in mainstay.toml is the bound.";
     Overloaded "limit.overloaded" 503 "The server is at its limit" "Try again after Retry-After seconds.";
     RequestTimeout "limit.request_time" 408 "The request did not arrive in time" "Send the request faster, or raise limits.head_time or limits.body_time in mainstay.toml.";
@@ -204,6 +204,9 @@ pub struct Problem {
 
 pub type Result<T> = std::result::Result<T, Problem>;
 
+/// Errors that one problem tells. Whoever reads a body looks for no more.
+pub const MOST_ERRORS: usize = 100;
+
 impl Problem {
     pub fn new(code: Code, detail: impl Into<String>) -> Problem {
         Problem {
@@ -219,11 +222,13 @@ impl Problem {
     /// A 422 with everything that is wrong.
     /// A hundred are told at most, and how many there are in all.
     pub fn invalid(mut errors: Vec<FieldError>) -> Problem {
+        let more = errors.len() >= MOST_ERRORS;
         let detail = match errors.as_slice() {
             [one] => one.detail.clone(),
+            _ if more => format!("At least {MOST_ERRORS} values are not valid."),
             many => format!("{} values are not valid.", many.len()),
         };
-        errors.truncate(100);
+        errors.truncate(MOST_ERRORS);
         Problem {
             errors,
             ..Problem::new(Code::Invalid, detail)

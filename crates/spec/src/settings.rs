@@ -82,6 +82,8 @@ pub struct Limits {
     pub members: u32,
     /// Records that one request may write.
     pub batch: u32,
+    /// Bytes of records that one request may write or answer together, where each is written by itself.
+    pub batch_bytes: u64,
     pub query_time: Duration,
     /// Bytes of an address: path and query.
     pub address: u32,
@@ -148,6 +150,7 @@ impl Default for Settings {
                 json_depth: 64,
                 members: 1000,
                 batch: 1000,
+                batch_bytes: 16 * 1024 * 1024,
                 query_time: Duration::from_secs(5),
                 address: 16 * 1024,
                 headers: 16 * 1024,

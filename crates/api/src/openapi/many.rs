@@ -39,6 +39,7 @@ pub fn is_alone(model: &Model) -> bool {
 pub fn of_model(doc: &mut Document<'_>, model: &Model) {
     let reach = doc.reader.reach.model(model.id).clone();
     if reach.create.max(reach.update) > Reached::Never
+        && !is_alone(model)
         && let Some(key) = parameters::unique_key(doc, model)
     {
         doc.add(upsert(doc, model, key));

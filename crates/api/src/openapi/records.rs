@@ -2,6 +2,7 @@
 
 use super::document::{Document, reference};
 use super::fields::{answered, given, said};
+use super::many;
 use super::node::{Node, Object};
 use crate::reader::{Kind, Member, Sent, Way};
 use engine::reach::{ModelReach, Reached};
@@ -44,7 +45,9 @@ pub fn schemas(doc: &mut Document<'_>, model: &Model) {
 /// Whether the reader can create such records with the one that they refer to by this field.
 fn is_nested(doc: &Document<'_>, model: &Model, field: FieldId) -> bool {
     let reach = doc.reader.reach.model(model.id);
-    reach.create > Reached::Never && reach.field(field).write > Reached::Never
+    !many::is_alone(model)
+        && reach.create > Reached::Never
+        && reach.field(field).write > Reached::Never
 }
 
 fn within(model: &Model, field: FieldId) -> String {

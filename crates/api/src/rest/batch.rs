@@ -13,7 +13,7 @@ use http::header::ALLOW;
 use http::request::Parts;
 use serde_json::value::RawValue;
 use spec::nearest::nearest;
-use spec::problem::shown;
+use spec::problem::{MOST_ERRORS, shown};
 use spec::{App, Code, FieldError, ModelId, Problem};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -155,6 +155,9 @@ fn read(app: &App, body: &Bytes) -> Result<Batch, Problem> {
             for (at, element) in elements.into_iter().enumerate() {
                 let place = format!("/operations/{at}");
                 items.extend(item(app, body, &place, element, &mut errors)?);
+                if errors.len() >= MOST_ERRORS {
+                    break;
+                }
             }
         }
         Some(Err(_)) => errors.push(error(
@@ -213,6 +216,21 @@ fn item(
     whole: &Bytes,
     place: &str,
     element: &RawValue,
+    all: &mut Vec<FieldError>,
+) -> Result<Option<Item>, Problem> {
+    // Those of this item: what is still missing is looked up among them.
+    let mut own = Vec::new();
+    let item = item_of(app, whole, place, element, &mut own)?;
+    let item = item.filter(|_| own.is_empty());
+    all.append(&mut own);
+    Ok(item)
+}
+
+fn item_of(
+    app: &App,
+    whole: &Bytes,
+    place: &str,
+    element: &RawValue,
     errors: &mut Vec<FieldError>,
 ) -> Result<Option<Item>, Problem> {
     if !element.get().starts_with('{') {
@@ -220,9 +238,11 @@ fn item(
         return Ok(None);
     }
     let Members(members) = serde_json::from_str(element.get()).map_err(|e| malformed(&e))?;
-    let before = errors.len();
     let mut said = Said::default();
     for (name, raw) in members {
+        if errors.len() >= MOST_ERRORS {
+            return Ok(None);
+        }
         let at = format!("{place}/{name}");
         let text = || -> Option<String> { serde_json::from_str(raw.get()).ok() };
         let mut wrong = |detail: &str| errors.push(error(&at, "type", detail));
@@ -278,7 +298,7 @@ fn item(
         ));
     }
     Ok(match (act, said.model) {
-        (Some(act), Some(model)) if errors.len() == before => Some(Item {
+        (Some(act), Some(model)) => Some(Item {
             name: said.name,
             model,
             act,

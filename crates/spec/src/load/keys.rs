@@ -391,6 +391,15 @@ static LIMITS: Table = Table {
             "Records that one request may write.",
         ),
         key(
+            "batch_bytes",
+            Kind::Int {
+                min: 64 * 1024,
+                max: 1024 * 1024 * 1024,
+            },
+            "16777216",
+            "Bytes of the records that a change or delete by a filter reads, and of a batch's answer.",
+        ),
+        key(
             "query_time",
             Kind::Duration {
                 min: 1,

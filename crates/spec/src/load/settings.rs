@@ -125,8 +125,13 @@ fn read_limits(entries: &Entries<'_>, settings: &mut Settings, report: &mut Repo
     ] {
         set_u32(to, entries.int(name));
     }
-    if let Some(body) = entries.int("body") {
-        limits.body = body.value.unsigned_abs();
+    for (name, to) in [
+        ("body", &mut limits.body),
+        ("batch_bytes", &mut limits.batch_bytes),
+    ] {
+        if let Some(bytes) = entries.int(name) {
+            *to = bytes.value.unsigned_abs();
+        }
     }
     for (name, to) in [
         ("query_time", &mut limits.query_time),

@@ -59,6 +59,7 @@ where
     F: Future<Output = Result<End<T>>>,
     B: Fn(Tx) -> F,
 {
+    let deadline = begin.deadline;
     let mut script = Script::begin(body);
     let mut begin = Some(begin.text());
     let mut told = None;
@@ -67,6 +68,10 @@ where
             Resumed::Ended(end) => return Ok(end),
             Resumed::Asks(asked) => asked,
         };
+        // The server bounds each statement, and this the sum of them.
+        if Instant::now() >= deadline {
+            return Err(Ended::Failed(StoreError::Timeout));
+        }
         told = Some(serve(client, asked, begin.take()).await?);
     }
 }

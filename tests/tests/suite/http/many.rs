@@ -423,3 +423,18 @@ each_server!(users_are_created_alone_and_go_whole, APP, async |server| {
     assert_eq!(reply.status, 409, "{}", reply.bytes());
     stays.get("/api/auth/me").await.expect(200);
 });
+
+each_server!(a_batch_tells_a_hundred_mistakes, APP, async |server| {
+    let mut one = serde_json::Map::new();
+    one.insert("op".into(), json!("update"));
+    for at in 0..70 {
+        one.insert(format!("unknown{at}"), json!(0));
+    }
+    let batch = json!({"operations": vec![Json::Object(one); 50]});
+    let start = std::time::Instant::now();
+    let reply = server.anonymous().post("/api/batch", batch).await;
+    assert_eq!(reply.word(), "422 data.invalid");
+    let errors = reply.json()["errors"].as_array().map(Vec::len);
+    assert_eq!(errors, Some(100));
+    assert!(start.elapsed() < std::time::Duration::from_secs(2));
+});

@@ -47,6 +47,8 @@ each_server!(
         for (model, of) in &table.models {
             rows(&format!("/api/{}", model.replace('.', "/")), of);
         }
+        // Accounts are created one by one: it is a 400 to everybody.
+        wanted.remove("PUT /api/auth/users");
         let described = operations(&description(&server.admin().await).await);
         let missing: Vec<_> = wanted.difference(&described).collect();
         let gone: Vec<_> = described.difference(&wanted).collect();

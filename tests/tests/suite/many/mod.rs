@@ -1,6 +1,7 @@
 //! Writes of many records at once: each as it would be alone, all or none.
 
 mod batch;
+mod bounds;
 mod bulk;
 mod matching;
 mod nested;
