@@ -12,6 +12,8 @@ pub struct Query {
     pub cursor: Option<String>,
     pub select: Select,
     pub count: bool,
+    pub search: Option<String>,
+    pub snippets: bool,
 }
 
 impl Query {
@@ -60,6 +62,16 @@ impl Query {
         self
     }
 
+    pub fn search(mut self, text: &str) -> Query {
+        self.search = Some(text.to_owned());
+        self
+    }
+
+    pub fn snippets(mut self) -> Query {
+        self.snippets = true;
+        self
+    }
+
     pub fn count(mut self) -> Query {
         self.count = true;
         self
@@ -75,6 +87,8 @@ impl Query {
             cursor: self.cursor.clone(),
             select: self.select.clone(),
             count: self.count,
+            search: self.search.clone(),
+            snippets: self.snippets,
         }
     }
 }

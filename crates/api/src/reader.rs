@@ -90,6 +90,15 @@ impl Reader {
             .collect()
     }
 
+    /// The fields that a search of theirs looks in.
+    pub fn searched<'a>(&self, model: &'a Model) -> Vec<&'a Field> {
+        let reach = self.reach.model(model.id);
+        let fields = model.search.iter().map(|field| model.field(*field));
+        fields
+            .filter(|field| reach.field(field.id).read > Reached::Never)
+            .collect()
+    }
+
     /// The relations that they can expand: those that lead to what they can read, over a field that they can read.
     pub fn related<'a>(&self, app: &'a App, model: &'a Model) -> Vec<Related<'a>> {
         let reads = |model: &Model, field: &Field| {

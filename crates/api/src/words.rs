@@ -4,14 +4,14 @@ use engine::operation::PlainOp;
 
 /// What steers a list. A field of such a name is filtered as `limit[eq]=…`.
 pub const CONTROLS: &[&str] = &[
-    "filter", "sort", "limit", "cursor", "fields", "expand", "count",
+    "filter", "sort", "limit", "cursor", "fields", "expand", "count", "search", "snippets",
 ];
 /// What steers an aggregate. A field of such a name is filtered as `sum[eq]=…`.
 pub const AGGREGATE_CONTROLS: &[&str] = &[
     "filter", "group_by", "count", "sum", "avg", "min", "max", "having", "sort", "limit",
 ];
 /// What steers a list, and has no meaning for groups.
-pub const OF_LISTS: &[&str] = &["cursor", "fields", "expand", "search"];
+pub const OF_LISTS: &[&str] = &["cursor", "fields", "expand", "search", "snippets"];
 /// What steers an answer that is one record.
 pub const SELECTS: &[&str] = &["fields", "expand"];
 /// Comparisons of plain filters: `price[lte]=100`.

@@ -97,6 +97,7 @@ fn table(name: &str, key: &[&str], columns: Vec<Column>, indexes: Vec<TableIndex
         indexes,
         foreign_keys: Vec::new(),
         renamed_from: None,
+        search: Vec::new(),
     }
 }
 

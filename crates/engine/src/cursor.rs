@@ -51,6 +51,8 @@ impl Cursors {
                 part(value.as_bytes());
             }
         }
+        part(&[u8::from(list.search.is_some())]);
+        part(list.search.as_deref().unwrap_or_default().as_bytes());
         for term in &list.sort {
             part(&[u8::from(term.descending)]);
             part(&(term.path.len() as u32).to_be_bytes());

@@ -149,6 +149,8 @@ impl Run<'_> {
                             ..Select::default()
                         },
                         count: false,
+                        search: None,
+                        snippets: false,
                     };
                     if self
                         .list(list)

@@ -193,6 +193,8 @@ impl Engine {
                 ..Select::default()
             },
             count: false,
+            search: None,
+            snippets: false,
         };
         let (system, list) = (Principal::system(), Operation::List(list));
         let listed = self

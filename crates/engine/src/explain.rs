@@ -121,6 +121,8 @@ impl Run<'_> {
                     sort: &sort,
                     after: None,
                     limit,
+                    search: None,
+                    snippets: false,
                 })
             }
         };

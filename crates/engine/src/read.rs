@@ -15,6 +15,9 @@ use spec::{Code, Model, ModelId, Problem, Rule, Value};
 use std::time::Instant;
 use store::error::problem_of;
 
+/// What the cursor of a ranked page holds.
+const RANK_AND_ID: usize = 2;
+
 impl Run<'_> {
     pub async fn one(&mut self, one: One) -> Result<Answer> {
         let model = self.app.model(one.model);
@@ -85,10 +88,26 @@ impl Run<'_> {
         let want = resolver.want(model, &list.select)?;
         resolver.within(&want, limit)?;
         let filter = resolver.filter(model, list.filter.as_deref(), &list.plain)?;
-        let sort = resolver.sort(model, &list.sort)?;
+        let search = match &list.search {
+            Some(text) => Some(resolver.search(model, text)?),
+            None => None,
+        };
+        if list.snippets && search.is_none() {
+            return Err(Problem::new(
+                Code::BadParameter,
+                "snippets shows what a search found, and there is no search.",
+            ));
+        }
+        // Without an order of the caller's, a search answers the best first.
+        let ranked = search.is_some() && list.sort.is_empty();
+        let sort = match ranked {
+            true => Vec::new(),
+            false => resolver.sort(model, &list.sort)?,
+        };
+        let keys = if ranked { RANK_AND_ID } else { sort.len() };
         let scope = Cursors::scope(model, &list, self.principal);
         let after = match &list.cursor {
-            Some(cursor) => Some(self.engine.cursors.open(&scope, cursor, sort.len())?),
+            Some(cursor) => Some(self.engine.cursors.open(&scope, cursor, keys)?),
             None => None,
         };
         let page = Page {
@@ -97,12 +116,14 @@ impl Run<'_> {
             sort: &sort,
             after: after.as_deref(),
             limit,
+            search: search.as_ref(),
+            snippets: list.snippets,
         };
         let planner = self.planner();
         let statement = planner.page(&page).map_err(unsupported(Code::BadFilter))?;
         let count = match list.count {
             true => planner
-                .count(model, filter.as_ref())
+                .count(model, filter.as_ref(), search.as_ref())
                 .map_err(unsupported(Code::BadFilter))?,
             false => None,
         };
@@ -136,6 +157,8 @@ impl Run<'_> {
             }
             _ => None,
         };
+        let mut rows = rows;
+        let snippets = std::mem::take(&mut rows.snippets);
         let mut body = self.with_foreign(rows, &want).await?;
         // Moved by nine bytes where it lies. Copying it into a new body was 9% of a page with nested records, most of
         // it for memory that was not touched before.
@@ -148,6 +171,11 @@ impl Run<'_> {
         if let Some(Value::Int(total)) = total {
             body.extend_from_slice(b",\"count\":");
             spec::json::write_i64(&mut body, total);
+        }
+        if list.snippets {
+            body.extend_from_slice(b",\"snippets\":[");
+            body.extend_from_slice(&snippets);
+            body.push(b']');
         }
         body.push(b'}');
         Ok(Answer::Page { body })

@@ -41,6 +41,8 @@ impl Users {
                 expand: Vec::new(),
             },
             count: false,
+            search: None,
+            snippets: false,
         };
         let done = self
             .engine

@@ -97,6 +97,8 @@ fn planning(c: &mut Criterion) {
                         sort: &sort,
                         after: None,
                         limit: 20,
+                        search: None,
+                        snippets: false,
                     };
                     black_box(planner.page(&page).expect("has SQL"))
                 });
@@ -117,6 +119,8 @@ fn planning(c: &mut Criterion) {
                     sort: &sort,
                     after: None,
                     limit: 20,
+                    search: None,
+                    snippets: false,
                 };
                 black_box(planner.page(&page).expect("has SQL"))
             });

@@ -21,6 +21,7 @@ mod prove;
 pub mod read;
 pub mod resolve;
 pub mod schema;
+pub mod search;
 pub mod sql;
 pub mod write;
 

@@ -39,6 +39,11 @@ pub struct List {
     pub select: Select,
     /// Whether the number of all matching records is wanted.
     pub count: bool,
+    /// Words that records must have in the fields that their model says are searched; and-ed with the filters. Best
+    /// first where `sort` says nothing.
+    pub search: Option<String>,
+    /// Whether the answer shows what the search found.
+    pub snippets: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,7 @@ use crate::many::Hold;
 use crate::page::{After, fixed_fields, order_by};
 use crate::resolve::{Sort, Want};
 use crate::schema::EXTRA;
+use crate::search::Search;
 use crate::sql::Sql;
 use spec::expr::Expr;
 use spec::model::ID;
@@ -35,6 +36,10 @@ pub struct Page<'w, 'a> {
     pub sort: &'w [Sort],
     pub after: Option<&'w [Value]>,
     pub limit: u32,
+    /// Without a sort order the best come first, and `after` is the rank and the key of the last record.
+    pub search: Option<&'w Search<'a>>,
+    /// Whether what the search found is shown.
+    pub snippets: bool,
 }
 
 impl<'a> Planner<'a> {
@@ -107,6 +112,9 @@ impl<'a> Planner<'a> {
 
     /// A page. None where the caller may read no record at all: the page is empty.
     pub fn page(&self, page: &Page<'_, '_>) -> Result<Option<Statement>> {
+        if let Some(search) = page.search.filter(|_| page.sort.is_empty()) {
+            return self.ranked(page, search);
+        }
         let model = page.want.model;
         let rule = access::rule(model, Verb::Read, self.caller);
         if matches!(rule, Rule::Deny) {
@@ -114,6 +122,9 @@ impl<'a> Planner<'a> {
         }
         let mut sql = Sql::new(self.dialect);
         let mut piece = self.selects().record(&mut sql, page.want, "t")?;
+        if let Some(search) = page.search.filter(|_| page.snippets) {
+            self.snippets(&mut sql, model, search, &mut piece)?;
+        }
         let mut asker = Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller));
         for term in page.sort {
             let ty = self.sort_column(term);
@@ -248,6 +259,11 @@ impl<'a> Planner<'a> {
             self.rules(model, "t").rule(sql, rule)?;
             word = " AND ";
         }
+        if let Some(search) = page.search {
+            sql.push(word);
+            self.found(sql, model, search)?;
+            word = " AND ";
+        }
         if let Some((after, branch)) = after {
             sql.push(word);
             let mut asker = Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller));
@@ -257,7 +273,12 @@ impl<'a> Planner<'a> {
     }
 
     /// How many records match, all pages together. None where the caller may read no record at all.
-    pub fn count(&self, model: &Model, filter: Option<&Expr>) -> Result<Option<Statement>> {
+    pub fn count(
+        &self,
+        model: &Model,
+        filter: Option<&Expr>,
+        search: Option<&Search<'_>>,
+    ) -> Result<Option<Statement>> {
         let rule = access::rule(model, Verb::Read, self.caller);
         if matches!(rule, Rule::Deny) {
             return Ok(None);
@@ -271,6 +292,10 @@ impl<'a> Planner<'a> {
             sql.push(" AND ");
             Conditions::new(self.app, model.id, "t", Eyes::Caller(self.caller))
                 .holds(&mut sql, filter)?;
+        }
+        if let Some(search) = search {
+            sql.push(" AND ");
+            self.found(&mut sql, model, search)?;
         }
         self.bindable(&sql)?;
         let shape = Shape {
@@ -420,6 +445,9 @@ impl<'a> Planner<'a> {
     /// order, all in one direction. What else the filter asks is checked on the way, under the limit.
     fn bounded(&self, page: &Page<'_, '_>, rule: &Rule) -> bool {
         let model = page.want.model;
+        if page.search.is_some() {
+            return false;
+        }
         // A caller's quantifier may look at any number of records, quantifiers in it at as many for each.
         if page.filter.is_some_and(Expr::quantifies) {
             return false;
@@ -553,6 +581,8 @@ fields = ["name"]
             sort: &resolver.sort(model, &[]).unwrap(),
             after: None,
             limit: 10,
+            search: None,
+            snippets: false,
         };
         let planner = Planner {
             app: &app,

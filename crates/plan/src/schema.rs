@@ -47,6 +47,11 @@ fn table(app: &App, model: &Model) -> Table {
         indexes: indexes(model),
         foreign_keys,
         renamed_from: model.renamed_from.clone(),
+        search: model
+            .search
+            .iter()
+            .map(|field| model.field(*field).name.clone())
+            .collect(),
     }
 }
 

@@ -25,6 +25,7 @@ pub mod principal;
 pub mod problem;
 pub mod scenario;
 pub mod schema;
+pub mod search;
 pub mod settings;
 pub mod statement;
 pub mod time;

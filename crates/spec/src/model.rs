@@ -55,6 +55,8 @@ pub struct Model {
     pub fields: Vec<Field>,
     pub access: Access,
     pub indexes: Vec<Index>,
+    /// The fields that `?search=` looks in, the weightiest first.
+    pub search: Vec<FieldId>,
     /// To-many relations that other models of this module declare by pointing here.
     pub inverses: Vec<Inverse>,
     /// The names of all fields and inverses, which no undeclared field can have. [`App::new`] makes it.

@@ -23,6 +23,7 @@ pub enum Code {
     BadFields,
     BadExpand,
     BadAggregate,
+    BadSearch,
     BadId,
     BadPrecondition,
     NotBuilt,
@@ -33,6 +34,7 @@ pub enum Code {
     PageTooLarge,
     ExpandTooDeep,
     FilterTooLarge,
+    SearchTooLarge,
     TooManyGroups,
     BatchTooLarge,
     QueryTimeout,
@@ -105,6 +107,7 @@ entries! {
     BadFields "request.bad_fields" 400 "The list of fields is not valid" "Name fields of the model, separated by commas.";
     BadExpand "request.bad_expand" 400 "The list of relations to expand is not valid" "Name relations, separated by commas, with dots for deeper ones: expand=reviews(limit:5),category.parent.";
     BadAggregate "request.bad_aggregate" 400 "The aggregate is not valid" "Group by fields and count, add up or compare others: group_by=category&count=*&avg=price; docs/aggregates.md lists what can be asked.";
+    BadSearch "request.bad_search" 400 "There is nothing to search for" "Say a word that records must have, and search models that declare which fields are searched; docs/search.md describes searches.";
     BadId "request.bad_id" 400 "The id is not one of this model's kind" "Ids are UUIDs unless the model says otherwise.";
     BadPrecondition "request.bad_precondition" 400 "The If-Match or If-None-Match header is not valid" "Send the ETag as it was answered, quotes included.";
     NotBuilt "request.not_built" 400 "This is designed but not built yet" "The detail says what to do without it; what is ignored would be a promise that nobody keeps.";
@@ -114,6 +117,7 @@ entries! {
     PageTooLarge "limit.page" 400 "The page is too large" "Ask for fewer records and follow next_cursor, or raise limits.page in mainstay.toml.";
     ExpandTooDeep "limit.expand" 400 "Too many or too deep relations to expand" "Expand fewer relations, or raise limits.expand_depth in mainstay.toml.";
     FilterTooLarge "limit.filter" 400 "The filter is too large or too deep" "Simplify the filter, or raise limits.filter in mainstay.toml.";
+    SearchTooLarge "limit.search" 400 "The search is too long" "Search for less, or raise limits.search or limits.search_words in mainstay.toml.";
     TooManyGroups "limit.groups" 400 "There are too many groups" "Narrow them with filter or having, ask for the first ones with sort and limit, or raise limits.groups in mainstay.toml.";
     BatchTooLarge "limit.batch" 400 "Too many records at once" "Send fewer, or narrow the filter and repeat the request, or raise limits.batch or limits.batch_bytes in mainstay.toml.";
     QueryTimeout "limit.query_time" 503 "The query took too long" "Narrow the filter or declare an index for it; limits.query_time in mainstay.toml is the bound.";

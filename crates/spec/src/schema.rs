@@ -72,6 +72,18 @@ impl TableName {
         TableName::new(OWN, name)
     }
 
+    /// The table beside it that says which record has which number (`doc`, in the order in which records came); on
+    /// PostgreSQL it also holds their words, a column `f0, f1, …` for each field that is searched. No model can be
+    /// called so.
+    pub fn searched(&self) -> TableName {
+        TableName::new(&self.namespace, &format!("_{}_search", self.name))
+    }
+
+    /// SQLite's index of the words, by the numbers of [`TableName::searched`]; with columns as that one on PostgreSQL.
+    pub fn words(&self) -> TableName {
+        TableName::new(&self.namespace, &format!("_{}_words", self.name))
+    }
+
     /// As it is written in SQL, quoted: `"catalog"."products"`, `"catalog__products"`, `"_mainstay_changes"`.
     pub fn sql(&self, dialect: Dialect) -> String {
         match dialect {
@@ -102,6 +114,9 @@ pub struct Table {
     pub foreign_keys: Vec<ForeignKey>,
     /// What it was called before, in the same namespace.
     pub renamed_from: Option<String>,
+    /// The columns whose texts are searched, in the order of their weight. The store keeps an index of their words
+    /// ([`TableName::words`]).
+    pub search: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -173,5 +188,6 @@ pub fn change_log() -> Table {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         renamed_from: None,
+        search: Vec::new(),
     }
 }

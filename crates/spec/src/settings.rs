@@ -64,6 +64,12 @@ pub struct Limits {
     pub expand: u32,
     /// Records that one answer may hold, those of relations included.
     pub answer: u32,
+    /// Characters of a search.
+    pub search: u32,
+    /// Words of a search.
+    pub search_words: u32,
+    /// Records that a search ranks.
+    pub search_ranked: u32,
     /// Groups of an aggregate's answer at most.
     pub groups: u32,
     /// Counts, sums and the like in one aggregate.
@@ -141,6 +147,9 @@ impl Default for Settings {
                 expand_depth: 3,
                 expand: 10,
                 answer: 25_000,
+                search: 400,
+                search_words: 32,
+                search_ranked: 1000,
                 groups: 1000,
                 aggregates: 20,
                 filter: 4096,

@@ -1,7 +1,9 @@
 //! How `plan` tells `store` what to run and how its rows become JSON, without either knowing the other.
 
+use crate::search::{self, Query};
 use crate::types::ColumnType;
 use crate::value::Value;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One SQL statement of one dialect. Literals are always in `params`, never in `text`.
@@ -51,6 +53,9 @@ pub enum Output {
     Total { key: Key, scale: Option<u8> },
     /// Two columns, a condition and a value: written as a field where the condition is true, left out otherwise.
     Guarded { key: Key, ty: ColumnType },
+    /// So many columns of text as there are keys, null where they are not shown: not written into the record, but
+    /// what a search found in them into [`Rows::snippets`].
+    Snippets { keys: Arc<[Key]>, query: Arc<Query> },
     /// Not written, handed back as a [`Value`].
     Captured { ty: ColumnType },
     /// Neither written nor handed back: only there for a nested statement to bind ([`Bind::Parent`]).
@@ -153,6 +158,30 @@ pub struct Rows {
     /// Row after row (or the last row only), the captured columns in their order.
     pub captured: Vec<Value>,
     pub splices: Vec<Splice>,
+    /// Of each record what [`Output::Snippets`] says, `{…}`, separated by commas.
+    pub snippets: Vec<u8>,
+}
+
+impl Rows {
+    /// Writes the snippets of a record, whose fields have these texts.
+    pub fn write_snippets<'t>(
+        snippets: &mut Vec<u8>,
+        query: &Query,
+        fields: impl Iterator<Item = (&'t Key, Option<Cow<'t, str>>)>,
+    ) {
+        if !snippets.is_empty() {
+            snippets.push(b',');
+        }
+        snippets.push(b'{');
+        let start = snippets.len();
+        for (key, text) in fields {
+            if let Some(html) = text.and_then(|text| search::snippet(query, &text)) {
+                snippets.extend_from_slice(key.behind(snippets.len() > start));
+                crate::json::write_string(snippets, &html);
+            }
+        }
+        snippets.push(b'}');
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -48,6 +48,7 @@ fn schema() -> Schema {
         }],
         foreign_keys: vec![],
         renamed_from: None,
+        search: Vec::new(),
     };
     Schema {
         tables: vec![products, change_log()],

@@ -64,6 +64,7 @@ fn schema() -> Schema {
         }],
         foreign_keys: vec![],
         renamed_from: None,
+        search: Vec::new(),
     };
     let products = vec![
         column("id", ColumnType::Uuid),

@@ -28,6 +28,18 @@ create = "owner == auth.id"
 update = "owner == auth.id || 'boss' in auth.roles"
 delete = "owner == auth.id"
 
+[models.papers]
+search = ["open", "cost", "audit", "fixed"]
+[models.papers.fields]
+owner  = { type = "relation", to = "auth.users" }
+public = { type = "bool" }
+open   = { type = "string" }
+cost   = { type = "text", optional = true, read = "owner == auth.id" }
+audit  = { type = "text", optional = true, read = "'boss' in auth.roles" }
+fixed  = { type = "text", optional = true, write = "false" }
+[models.papers.access]
+read = "public || owner == auth.id || 'boss' in auth.roles"
+
 [models.lines.fields]
 item = { type = "relation", to = "items", on_delete = "cascade" }
 [models.lines.access]
@@ -43,7 +55,9 @@ const FIELDS: [&str; 4] = ["open", "cost", "audit", "fixed"];
 /// The ways in which an operation can show or change a field. Who adds an operation decides here, and adds rows.
 fn surfaces(operation: &Operation) -> &'static [&'static str] {
     match operation {
-        Operation::List(_) => &["list", "filter", "sort", "expand", "count"],
+        Operation::List(_) => &[
+            "list", "filter", "sort", "expand", "count", "search", "ranked", "snippets",
+        ],
         Operation::One(_) => &["one"],
         Operation::Aggregate(_) => &["sum", "extreme", "group", "having", "sorted_groups"],
         Operation::Create(_) => &["create"],
@@ -208,6 +222,7 @@ async fn answered(
             let word = if seen { "seen" } else { "hidden" };
             word.to_owned()
         }
+        "search" | "ranked" | "snippets" => searched(fx, surface, kind, field, who).await,
         "sum" | "extreme" | "group" | "having" => {
             let (query, column) = match surface {
                 "sum" => (format!("sum={field}&count={field}"), format!("sum_{field}")),
@@ -365,6 +380,48 @@ async fn answered(
         }
         other => panic!("no way to walk the surface {other}"),
     }
+}
+
+/// What a search tells of a text: that it is there, that its record ranks higher for it, what it says.
+async fn searched(fx: &Fixture, surface: &str, kind: &str, field: &str, who: &Principal) -> String {
+    const PAPERS: &str = "m.papers";
+    let mut papers = Vec::new();
+    for public in [kind == "public", true] {
+        let mut body = json!({"owner": uid(1), "public": public, "open": "a common word"});
+        if papers.is_empty() {
+            body[field] = json!(if surface == "search" {
+                "w1000"
+            } else {
+                "common"
+            });
+        }
+        papers.push(id(&fx.create(&system(), PAPERS, body).await.ok()));
+    }
+    let text = if surface == "search" {
+        "w1000"
+    } else {
+        "common"
+    };
+    let query = Query::new().search(text).snippets().count();
+    let page = fx.list(who, PAPERS, query).await.ok();
+    let data = page["data"].as_array().expect("records");
+    let at = data.iter().position(|one| one["id"] == papers[0]);
+    assert_eq!(page["count"], data.len());
+    let word = match (surface, at) {
+        ("search", at) => ["hidden", "seen"][usize::from(at.is_some())],
+        (_, None) => "absent",
+        // Of two that look alike, the one that came last is first.
+        ("ranked", Some(at)) => ["seen", "hidden"][at],
+        (_, Some(at)) => match page["snippets"][at][field].as_str() {
+            Some("<mark>common</mark>") => "seen",
+            None => "hidden",
+            Some(other) => panic!("half seen: {other}"),
+        },
+    };
+    for paper in papers {
+        fx.delete(&system(), PAPERS, &paper).await.done();
+    }
+    word.to_owned()
 }
 
 /// A record that everybody may see, with lower values.

@@ -24,6 +24,7 @@ mod nothing;
 mod open_models;
 mod oracle;
 mod references;
+mod search;
 mod statements;
 mod string_keys;
 mod types;

@@ -25,6 +25,8 @@ const LIST: &[Code] = &[
     Code::BadFilter,
     Code::FilterTooLarge,
     Code::BadSort,
+    Code::BadSearch,
+    Code::SearchTooLarge,
     Code::BadCursor,
 ];
 const AGGREGATE: &[Code] = &[

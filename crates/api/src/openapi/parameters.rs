@@ -38,6 +38,23 @@ pub fn list(doc: &Document<'_>, model: &Model) -> Vec<Node> {
             Style::Form,
         ),
     ]);
+    if !doc.reader.searched(model).is_empty() {
+        out.extend([
+            query(
+                "search",
+                "Words that records must have, best first unless `sort` says otherwise: `red shoe`, `\"red shoe\"` in a \
+                 row, `sho*` for beginnings, `-used` for what must not be there.",
+                json!({"type": "string", "minLength": 1, "maxLength": limits.search}),
+                Style::Form,
+            ),
+            query(
+                "snippets",
+                "`true`: show what the search found.",
+                json!({"type": "boolean"}),
+                Style::Form,
+            ),
+        ]);
+    }
     out.extend(select(doc, model));
     out
 }

@@ -19,7 +19,7 @@ pub fn schemas(doc: &mut Document<'_>, model: &Model) {
         doc.schema(&name, record);
         let selected = selected(doc, model);
         doc.schema(format!("{name}.selected"), selected);
-        doc.schema(format!("{name}.page"), page(&name));
+        doc.schema(format!("{name}.page"), page(doc, model));
     }
     for (way, word) in [
         (Way::Create, "create"),
@@ -119,9 +119,9 @@ fn selected(doc: &Document<'_>, model: &Model) -> Node {
     object(description, &[], properties, model.open)
 }
 
-fn page(name: &str) -> Node {
-    let properties = Object::new()
-        .with("data", json!({"type": "array", "items": shown(name)}))
+fn page(doc: &Document<'_>, model: &Model) -> Node {
+    let mut properties = Object::new()
+        .with("data", json!({"type": "array", "items": shown(&model.full_name())}))
         .with(
             "next_cursor",
             json!({"type": ["string", "null"], "description": "`cursor` of the next page; null on the last one."}),
@@ -130,6 +130,21 @@ fn page(name: &str) -> Node {
             "count",
             json!({"type": "integer", "minimum": 0, "description": "All that match, with `count=exact`."}),
         );
+    let searched = doc.reader.searched(model);
+    if !searched.is_empty() {
+        let mut found = Object::new();
+        for field in searched {
+            found.add(&field.name, json!({"type": "string"}));
+        }
+        let description = "With `snippets=true`: of each record of `data`, the fields in which the search found something, \
+                           as escaped HTML with `<mark>` around it.";
+        let snippets = json!({
+            "type": "array",
+            "items": object("", &[], found, false),
+            "description": description,
+        });
+        properties.add("snippets", snippets);
+    }
     object("", &["data", "next_cursor"], properties, false)
 }
 

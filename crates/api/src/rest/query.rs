@@ -78,8 +78,16 @@ const FOREIGN: &[(&[&str], &str)] = &[
         "the fields to answer are named with fields",
     ),
     (
-        &["where", "query", "q"],
+        &["where"],
         "records are chosen with filter, as in filter=price < 20",
+    ),
+    (
+        &["q", "query", "text", "find"],
+        "records are found by words with search, as in search=red shoes, and chosen with filter, as in filter=price < 20",
+    ),
+    (
+        &["highlight", "highlights", "_highlight"],
+        "what a search found is shown with snippets=true",
     ),
 ];
 
@@ -94,6 +102,8 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
         cursor: None,
         select: Select::default(),
         count: false,
+        search: None,
+        snippets: false,
     };
     let mut once = Once::default();
     for parameter in bounded(query, &app.settings.limits)? {
@@ -128,7 +138,12 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
                 list.count = count(&value)?;
             }
             "search" => {
-                return Err(bad("search is not built yet: use filter."));
+                once.take("search")?;
+                list.search = Some(filled("search", &value, Code::BadSearch)?.to_owned());
+            }
+            "snippets" => {
+                once.take("snippets")?;
+                list.snippets = snippets(&value)?;
             }
             _ => plain(&mut list.plain, &name, value, model, &LISTS)?,
         }
@@ -213,10 +228,7 @@ pub fn parse_select(query: Option<&str>, model: &Model, app: &App) -> Result<Sel
                 once.take("expand")?;
                 select.expand = expand::parse(&value, &app.settings.limits)?;
             }
-            name if CONTROLS.contains(&name)
-                || name == "search"
-                || model.field_named(name).is_some() =>
-            {
+            name if CONTROLS.contains(&name) || model.field_named(name).is_some() => {
                 return Err(Problem::new(
                     Code::UnknownParameter,
                     format!("{name} belongs to lists; there are fields and expand here."),
@@ -338,6 +350,17 @@ fn count(value: &str) -> Result<bool> {
         "exact" => Ok(true),
         "estimated" => Err(bad("count=estimated is not built yet: use count=exact.")),
         _ => Err(bad(format!("count={} is not exact.", shown(value)))),
+    }
+}
+
+fn snippets(value: &str) -> Result<bool> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(bad(format!(
+            "snippets={} is not true or false.",
+            shown(value)
+        ))),
     }
 }
 

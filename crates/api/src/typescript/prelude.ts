@@ -58,6 +58,8 @@ export interface Page<T> {
   next_cursor: string | null;
   /** All that match, with `count: "exact"`. */
   count?: number;
+  /** Of each record of `data` what the search found, by field, with `snippets: true`: HTML, escaped, with `<mark>`. */
+  snippets?: Record<string, string>[];
 }
 
 /** How an answer that holds records is shaped. Lists are written with commas: `fields=id,name`. */
@@ -67,7 +69,7 @@ export interface Select<M extends ModelName> {
   expand?: readonly (ExpandPath<M> | `${string}(${string})${string}`)[];
 }
 
-type ListControl = "filter" | "sort" | "limit" | "cursor" | "fields" | "expand" | "count";
+type ListControl = "filter" | "sort" | "limit" | "cursor" | "fields" | "expand" | "count" | "search" | "snippets";
 type Comparison = "eq" | "ne" | "lt" | "lte" | "gt" | "gte";
 
 /** Plain filters: `status: "active"`, `"price[lte]": 100`, `"status[in]": ["active", "sold"]`. */
@@ -88,6 +90,9 @@ export type List<M extends ModelName> = Filters<M> &
     limit?: number;
     cursor?: string;
     count?: "exact";
+    /** Words that records must have, for models that say what is searched: `red "running shoe" siz* -used`. */
+    search?: string;
+    snippets?: boolean;
   };
 
 /** Chooses the records that a `PATCH` or `DELETE` of many writes. There must be a filter; all are `filter: "true"`. */

@@ -264,7 +264,8 @@ async fn a_list_is_asked_by_its_query() {
         ("fields=nope", "request.bad_fields"),
         ("expand=nope", "request.bad_expand"),
         ("cursor=nope", "request.bad_cursor"),
-        ("search=x", "request.bad_parameter"),
+        ("search=x", "request.bad_search"),
+        ("snippets=1", "request.bad_parameter"),
         ("price=cheap", "request.bad_parameter"),
         ("status=%", "request.malformed"),
     ] {

@@ -161,8 +161,8 @@ fn what_is_asked_for_is_read() {
 #[test]
 fn what_is_not_understood_is_refused() {
     use Code::{
-        BadCursor, BadExpand, BadFields, BadFilter, BadParameter, BadSort, ExpandTooDeep,
-        MalformedRequest, PageTooLarge, QueryTooLong, UnknownParameter,
+        BadCursor, BadExpand, BadFields, BadFilter, BadParameter, BadSearch, BadSort,
+        ExpandTooDeep, MalformedRequest, PageTooLarge, QueryTooLong, UnknownParameter,
     };
     let app = app();
     let long = |n: usize| "x".repeat(n);
@@ -193,7 +193,7 @@ fn what_is_not_understood_is_refused() {
         (
             "colour=x",
             UnknownParameter,
-            "filter, sort, limit, cursor, fields, expand, count, id,",
+            "filter, sort, limit, cursor, fields, expand, count, search, snippets, id,",
         ),
         ("sort[]=x", BadParameter, "the comparisons are"),
         ("status[like]=x", BadParameter, "the comparisons are"),
@@ -229,8 +229,11 @@ fn what_is_not_understood_is_refused() {
         ("limit=ten", BadParameter, "whole number"),
         ("limit=201", PageTooLarge, "200"),
         ("limit=99999999999999999999999", PageTooLarge, "200"),
+        ("search=", BadSearch, "empty"),
+        ("search=x&search=y", BadParameter, "twice"),
+        ("snippets=yes", BadParameter, "true or false"),
+        ("q=x", UnknownParameter, "with search"),
         // Not built, and never known.
-        ("search=x", BadParameter, "not built yet"),
         ("count=estimated", BadParameter, "not built yet"),
         ("count=true", BadParameter, "exact"),
         ("count", BadParameter, "exact"),

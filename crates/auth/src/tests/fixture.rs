@@ -79,6 +79,7 @@ fn users() -> Table {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         renamed_from: None,
+        search: Vec::new(),
     }
 }
 

@@ -107,6 +107,7 @@ fn as_json(plan: &Plan) -> Json {
             Part::Table => ("table", None),
             Part::Column(name) => ("column", Some(name)),
             Part::Key => ("key", None),
+            Part::Search => ("search", None),
             Part::Index(name) => ("index", Some(name)),
             Part::ForeignKey(name) => ("reference", Some(name)),
             Part::DataStep(name) => ("data_step", Some(name)),

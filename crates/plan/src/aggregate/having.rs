@@ -47,6 +47,7 @@ fn result(app: &App, columns: &[Column<'_>], name: impl Fn(usize, &Column<'_>) -
         fields,
         access: Access::closed(),
         indexes: Vec::new(),
+        search: Vec::new(),
         inverses: Vec::new(),
         taken: Arc::from([]),
         renamed_from: None,

@@ -126,6 +126,7 @@ pub const CODES: &[Code] = &[
         "wide-index",
         "An entry could be longer than an index holds.",
     ),
+    code("bad-search", "A field that cannot be searched."),
     // The built-in module
     code(
         "built-in",

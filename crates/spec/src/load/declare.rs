@@ -33,6 +33,7 @@ pub(super) struct ModelDecl {
     pub fields: Vec<FieldDecl>,
     pub access: AccessDecl,
     pub indexes: Vec<IndexDecl>,
+    pub search: Option<Located<Vec<Located<String>>>>,
 }
 
 /// Expressions as they were written.
@@ -155,6 +156,7 @@ fn read_model(
         fields,
         access: read_access(&entries, file, report),
         indexes: read_indexes(&entries, file, report),
+        search: entries.texts("search"),
     }
 }
 

@@ -319,6 +319,30 @@ static LIMITS: Table = Table {
             "Records of one answer, those of expanded relations included.",
         ),
         key(
+            "search",
+            Kind::Int {
+                min: 1,
+                max: 10_000,
+            },
+            "400",
+            "Characters of a search.",
+        ),
+        key(
+            "search_words",
+            Kind::Int { min: 1, max: 64 },
+            "32",
+            "Words of a search.",
+        ),
+        key(
+            "search_ranked",
+            Kind::Int {
+                min: 1,
+                max: 100_000,
+            },
+            "1000",
+            "Records that a search ranks: where more are found, the ones that came last.",
+        ),
+        key(
             "groups",
             Kind::Int {
                 min: 1,
@@ -573,6 +597,12 @@ pub(super) static MODEL: Table = Table {
             "Indexes beside those that relations and `unique` fields have anyway.",
         ),
         key(
+            "search",
+            Kind::Texts,
+            "",
+            "The fields that `?search=` looks in, the weightiest first: strings, texts, addresses and URLs.",
+        ),
+        key(
             "renamed_from",
             Kind::Text,
             "",
@@ -581,7 +611,6 @@ pub(super) static MODEL: Table = Table {
     ],
     designed: &[
         designed("tenant", "tenants"),
-        designed("search", "full-text search"),
         designed("cache", "caching"),
         designed("database", "a database per module"),
     ],
@@ -792,9 +821,6 @@ pub(super) static FIELD: Table = Table {
             "Who may set the field, of those who may write the record.",
         ),
     ],
-    designed: &[
-        designed("search", "full-text search"),
-        designed("dimensions", "vectors"),
-    ],
+    designed: &[designed("dimensions", "vectors")],
     foreign: foreign::FIELD,
 };

@@ -25,6 +25,7 @@ mod rules;
 mod scenario_keys;
 mod scenarios;
 pub mod schema;
+mod searched;
 mod seeds;
 mod settings;
 mod walk;
@@ -119,6 +120,7 @@ fn check(found: Found) -> Loaded {
     rules::add(&mut app, &modules, &resolved.broken, &sources, &mut report);
     for (model, (_, _, decl)) in app.models.iter_mut().zip(resolve::in_order(&modules)) {
         indexes::add(model, decl, &resolved.broken, &mut report);
+        searched::add(model, decl, &resolved.broken, &mut report);
     }
     cautions::check(&app, &modules, &mut report);
     let seeds = seeds(&app, &modules, &sources, &parts, &mut report);

@@ -103,6 +103,7 @@ fn extend_model(known: &mut ModelDecl, app: ModelDecl, report: &mut Report) {
         }
     }
     known.indexes.extend(app.indexes);
+    known.search = app.search;
 }
 
 pub(super) fn resolve(modules: &[ModuleDecl], report: &mut Report) -> Resolved {
@@ -213,6 +214,7 @@ impl Resolver<'_> {
             fields,
             access: Access::closed(),
             indexes: Vec::new(),
+            search: Vec::new(),
             inverses: Vec::new(),
             taken: Arc::default(),
         }

@@ -5,7 +5,7 @@ use super::renames::{self, Names};
 use super::{
     Check, ColumnChange, Ddl, Difference, DifferenceKind, Extras, FoundColumn, FoundTable,
     Introspected, Label, Nullability, Part, Plan, PlanStep, Retype, Run, Size, TableChange,
-    convert, dotted, indexes, pending,
+    convert, dotted, indexes, pending, search,
 };
 use spec::schema::{Column, OWN, Schema, Table, TableName};
 use spec::{ColumnType, Domain};
@@ -39,7 +39,15 @@ pub fn plan(found: &Introspected, wanted: &Schema, ddl: &dyn Ddl, extras: Extras
     namespaces(found, wanted, ddl, &mut plan);
     // On a database that has nothing yet, nothing is to be brought along.
     let fresh = !found.tables.iter().any(|table| table.name.namespace != OWN);
-    let (now, names) = renames::rename(found, wanted, ddl, &mut plan);
+    let searches = search::compare(found, wanted, ddl, extras);
+    plan.steps.extend(searches.drop);
+    plan.differences.extend(searches.differences);
+    let (mut now, names) = renames::rename(found, wanted, ddl, &mut plan);
+    for table in &mut now.tables {
+        table
+            .triggers
+            .retain(|one| !searches.triggers.contains(one));
+    }
     let data = data_steps(found, wanted, fresh, ddl, &mut plan.differences);
     let mut planning = Planning {
         ddl,
@@ -73,6 +81,9 @@ pub fn plan(found: &Introspected, wanted: &Schema, ddl: &dyn Ddl, extras: Extras
     plan.checks = checks;
     plan.steps.extend(tighten);
     plan.steps.extend(online);
+    for table in searches.make {
+        plan.steps.extend(search::make(table, &now, ddl));
+    }
     plan.steps.extend(drop);
     plan.differences.extend(differences);
     plan

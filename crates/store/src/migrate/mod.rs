@@ -4,11 +4,13 @@
 //! out. The SQL of each store is behind [`Ddl`], so that both stores decide alike and only spell differently.
 //!
 //! ```text
-//! renames ─▶ compare ─▶ prepare: room, renames, what goes, tables, columns
+//! renames ─▶ compare ─▶ search:  indexes of words that are to be made anew, or that nobody wants
+//!                       prepare: room, renames, what goes, tables, columns
 //!                       data:    the app's own SQL
 //!                       checks:  what records are in the way
 //!                       tighten: types, required, indexes, references
 //!                       online:  the long part of these, where others go on writing (PostgreSQL)
+//!                       search:  indexes of words, filled
 //!                       drop:    what no model has any more
 //! ```
 //!
@@ -22,6 +24,7 @@ mod indexes;
 pub mod postgres;
 pub mod record;
 mod renames;
+pub mod search;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -123,6 +126,8 @@ pub enum Part {
     Index(String),
     /// The column that refers.
     ForeignKey(String),
+    /// The index of its words.
+    Search,
     /// No part of a table: a data step, by its name.
     DataStep(String),
 }
@@ -161,6 +166,7 @@ impl fmt::Display for Difference {
             Part::Table | Part::DataStep(_) => {}
             Part::Column(name) | Part::ForeignKey(name) => write!(f, ".{name}")?,
             Part::Key => write!(f, " (key)")?,
+            Part::Search => write!(f, " (search)")?,
             Part::Index(name) => write!(f, " (index {name})")?,
         }
         write!(f, ": {}", self.detail)
@@ -363,6 +369,8 @@ pub struct Introspected {
     /// Namespaces that exist. SQLite has none to make: it names those of its tables.
     pub namespaces: Vec<String>,
     pub tables: Vec<FoundTable>,
+    /// Indexes of the words of tables. What they are made of is no table of [`Introspected::tables`].
+    pub searches: Vec<FoundSearch>,
     /// The data steps that ran (or were passed over on a new database), with their text then.
     pub data_steps: Vec<(String, String)>,
 }
@@ -383,6 +391,17 @@ pub struct FoundTable {
     pub foreign_keys: Vec<FoundKey>,
     pub size: Size,
     /// What a rebuild must make again, as it was made: triggers that somebody added. SQLite only.
+    pub triggers: Vec<String>,
+}
+
+/// The index of a table's words (`Table::search`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundSearch {
+    /// The table whose words they are; it may be gone.
+    pub table: TableName,
+    /// What [`Ddl::search_made`] says of one that is complete; anything else of one that is not.
+    pub made: String,
+    /// The SQL of its own triggers on the table. SQLite only.
     pub triggers: Vec<String>,
 }
 
@@ -560,6 +579,12 @@ pub trait Ddl {
     fn drop_column(&self, table: &FoundTable, column: &str) -> Vec<String>;
     /// With the references that lead to it.
     fn drop_table(&self, table: &FoundTable, found: &Introspected) -> Vec<String>;
+    /// What tells an index of this table's words from any other.
+    fn search_made(&self, table: &Table) -> String;
+    /// Makes the index of a table's words, and fills it.
+    fn create_search(&self, table: &Table, size: Size) -> Vec<PlanStep>;
+    /// Whether or not the table is there.
+    fn drop_search(&self, table: &TableName) -> Vec<String>;
     /// Columns and references of a table that is there. `kept` are the indexes that stay.
     fn alter(
         &self,

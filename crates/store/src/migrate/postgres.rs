@@ -10,7 +10,7 @@
 use super::compare::words;
 use super::{
     Altered, ColumnChange, Ddl, FoundColumn, FoundIndex, FoundTable, Introspected, Label,
-    Nullability, PlanStep, Retype, Size, TableChange, dotted,
+    Nullability, PlanStep, Retype, Size, TableChange, dotted, search,
 };
 use spec::schema::{CHANGES, Column, ForeignKey, OWN, Table, TableIndex, TableName};
 use spec::{ColumnType, Dialect, Value};
@@ -215,6 +215,18 @@ impl Ddl for PostgresDdl {
         }
         sql.push(format!("DROP TABLE {}", table.name.sql(Dialect::Postgres)));
         sql
+    }
+
+    fn search_made(&self, table: &Table) -> String {
+        search::postgres::made(table)
+    }
+
+    fn create_search(&self, table: &Table, size: Size) -> Vec<PlanStep> {
+        search::postgres::create(table, size)
+    }
+
+    fn drop_search(&self, table: &TableName) -> Vec<String> {
+        search::postgres::drop(table)
     }
 
     fn alter(

@@ -9,7 +9,7 @@
 
 use super::{
     Altered, ColumnChange, Ddl, FoundColumn, FoundIndex, FoundTable, Introspected, Label,
-    Nullability, PlanStep, Retype, Size, TableChange, compare::words, dotted,
+    Nullability, PlanStep, Retype, Size, TableChange, compare::words, dotted, search,
 };
 use spec::schema::{Column, ForeignKey, Table, TableIndex, TableName};
 use spec::{ColumnType, Dialect, Value};
@@ -145,6 +145,18 @@ impl Ddl for SqliteDdl {
 
     fn drop_table(&self, table: &FoundTable, _found: &Introspected) -> Vec<String> {
         vec![format!("DROP TABLE {}", table.name.sql(Dialect::Sqlite))]
+    }
+
+    fn search_made(&self, table: &Table) -> String {
+        search::sqlite::made(table)
+    }
+
+    fn create_search(&self, table: &Table, size: Size) -> Vec<PlanStep> {
+        search::sqlite::create(table, size)
+    }
+
+    fn drop_search(&self, table: &TableName) -> Vec<String> {
+        search::sqlite::drop(table)
     }
 
     fn alter(
@@ -431,7 +443,7 @@ fn convert(expr: &str, from: ColumnType, to: ColumnType) -> String {
     }
 }
 
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

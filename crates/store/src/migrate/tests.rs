@@ -51,6 +51,7 @@ fn made(schema: &Schema, ddl: &dyn Ddl, size: Size) -> Introspected {
         triggers: Vec::new(),
     };
     Introspected {
+        searches: Vec::new(),
         namespaces: vec!["shop".to_owned(), spec::schema::OWN.to_owned()],
         tables: schema.tables.iter().map(table).collect(),
         data_steps: Vec::new(),
@@ -68,6 +69,7 @@ fn table(name: &str, columns: Vec<Column>) -> Table {
         indexes: Vec::new(),
         foreign_keys: Vec::new(),
         renamed_from: None,
+        search: Vec::new(),
     }
 }
 

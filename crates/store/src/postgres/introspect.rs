@@ -5,8 +5,9 @@ use crate::migrate::postgres::{
     ASSIGNED, FORGOTTEN, XID, XID_INDEX, is_change_log, nulls_first, quoted, required_check,
 };
 use crate::migrate::record::parse_type;
+use crate::migrate::search::postgres::SEARCHES;
 use crate::migrate::{
-    BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundTable, Introspected, Size,
+    BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundSearch, FoundTable, Introspected, Size,
 };
 use spec::schema::{ForeignKey, OWN, Schema, TableName};
 use spec::{ColumnType, Dialect, Domain, Value};
@@ -121,8 +122,30 @@ pub(super) async fn introspect(
     Ok(Introspected {
         namespaces: namespaces.iter().map(|row| row.get(0)).collect(),
         tables: tables.into_values().collect(),
+        searches: searches(client, &params).await?,
         data_steps: data_steps(client, format).await?,
     })
+}
+
+/// Indexes of words. One that does not work is known as none that could be wanted.
+async fn searches(client: &Client, params: &[Value]) -> Result<Vec<FoundSearch>, Error> {
+    let mut found = Vec::new();
+    for row in query(client, SEARCHES, params).await? {
+        let name: &str = row.get(1);
+        let table = name.strip_prefix('_');
+        let Some(table) = table.and_then(|name| name.strip_suffix("_search")) else {
+            continue;
+        };
+        found.push(FoundSearch {
+            table: named(row.get(0), table.to_owned()),
+            made: match row.get(3) {
+                true => row.get(2),
+                false => String::new(),
+            },
+            triggers: Vec::new(),
+        });
+    }
+    Ok(found)
 }
 
 type Tables = BTreeMap<TableName, FoundTable>;
@@ -138,6 +161,10 @@ async fn tables(client: &Client, params: &[Value], large: u64) -> Result<Tables,
         if name.namespace == OWN
             && (BOOKKEEPING.contains(&name.name.as_str()) || name.name == FORGOTTEN)
         {
+            continue;
+        }
+        // What keeps the words of a table: no model is called so.
+        if name.namespace != OWN && name.name.starts_with('_') {
             continue;
         }
         let full = format!("{}.{}", quoted(&name.namespace), quoted(&name.name));

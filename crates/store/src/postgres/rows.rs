@@ -93,6 +93,7 @@ fn output_width(output: &Output) -> usize {
         | Output::Splice { .. } => 1,
         Output::Shared { .. } => 0,
         Output::Guarded { .. } => 2,
+        Output::Snippets { keys, .. } => keys.len(),
         Output::When(inner) => 1 + output_width(inner),
         Output::Nested(nested) => match &nested.part {
             Part::Inline(shape) | Part::Arrays(shape) => 1 + width(&shape.columns),
@@ -124,6 +125,7 @@ fn output_slots(output: &Output) -> usize {
         | Output::Captured { .. }
         | Output::Unused
         | Output::Members { .. }
+        | Output::Snippets { .. }
         | Output::Shared { .. } => 0,
     }
 }
@@ -157,6 +159,7 @@ pub(super) fn write(rows: &[Row], shape: &Shape, emit: u32) -> Result<Rows> {
         let mut record = Record {
             body: &mut out.body,
             splices: &mut out.splices,
+            snippets: &mut out.snippets,
         };
         let place = &Place {
             cells: row,
@@ -198,6 +201,7 @@ fn holds(raw: Option<&[u8]>) -> Result<bool> {
 struct Record<'a> {
     body: &'a mut Vec<u8>,
     splices: &'a mut Vec<Splice>,
+    snippets: &'a mut Vec<u8>,
 }
 
 impl Record<'_> {
@@ -240,6 +244,15 @@ impl Record<'_> {
                         self.key(start, key);
                         cell::write(self.body, *ty, cells.cell(at + 1)?)?;
                     }
+                }
+                Output::Snippets { keys, query } => {
+                    let texts = (at..).map(|at| cells.cell(at));
+                    let texts: Vec<Option<&[u8]>> =
+                        texts.take(keys.len()).collect::<Result<_>>()?;
+                    let texts = texts
+                        .into_iter()
+                        .map(|text| text.map(String::from_utf8_lossy));
+                    Rows::write_snippets(self.snippets, query, keys.iter().zip(texts));
                 }
                 Output::Captured { ty } => {
                     if let Some(captured) = captured {

@@ -1,7 +1,7 @@
 //! How a connection is opened, and how long a statement on it may run.
 
 use super::prepared::{InUse, Statements};
-use super::{Options, exact, ffi};
+use super::{Options, exact, ffi, search};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -96,6 +96,7 @@ pub fn open(path: &Path, options: &Options, role: Role) -> rusqlite::Result<Sess
         }
     }
     exact::register(&conn)?;
+    search::register(&conn)?;
     let limit = Limit::new();
     let watched = limit.clone();
     conn.progress_handler(STEPS, Some(move || watched.passed()))?;

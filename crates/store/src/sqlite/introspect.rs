@@ -1,8 +1,9 @@
 //! Which tables there are.
 
 use crate::migrate::record::parse_type;
+use crate::migrate::search::sqlite::{TRIGGERS, found, trigger_name};
 use crate::migrate::{
-    BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundTable, Introspected, Size,
+    BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundSearch, FoundTable, Introspected, Size,
 };
 use rusqlite::Connection;
 use spec::schema::{ForeignKey, OWN, TableName};
@@ -22,7 +23,7 @@ pub fn table_name(flat: &str) -> Option<TableName> {
 pub fn introspect(conn: &Connection) -> rusqlite::Result<Introspected> {
     let format = format(conn)?;
     let recorded = recorded(conn, format)?;
-    let mut tables = Vec::new();
+    let (mut tables, mut searches) = (Vec::new(), Vec::new());
     for flat in strings(
         conn,
         "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
@@ -31,6 +32,13 @@ pub fn introspect(conn: &Connection) -> rusqlite::Result<Introspected> {
         let Some(name) = table_name(&flat) else {
             continue;
         };
+        // What keeps the words of a table: no model is called so.
+        if name.namespace != OWN && name.name.starts_with('_') {
+            if let Some(search) = search(conn, &name)? {
+                searches.push(search);
+            }
+            continue;
+        }
         if name.namespace == OWN && BOOKKEEPING.contains(&name.name.as_str()) {
             continue;
         }
@@ -43,8 +51,39 @@ pub fn introspect(conn: &Connection) -> rusqlite::Result<Introspected> {
     Ok(Introspected {
         namespaces: namespaces.into_iter().map(str::to_owned).collect(),
         tables,
+        searches,
         data_steps: data_steps(conn, format)?,
     })
+}
+
+/// The index of words that a table of numbers belongs to.
+fn search(conn: &Connection, name: &TableName) -> rusqlite::Result<Option<FoundSearch>> {
+    let table = name.name.strip_prefix('_');
+    let Some(table) = table.and_then(|name| name.strip_suffix("_search")) else {
+        return Ok(None);
+    };
+    let table = TableName::new(&name.namespace, table);
+    let made = |kind: &str, name: &str| {
+        conn.query_row(
+            "SELECT coalesce(max(sql), '') FROM sqlite_schema WHERE type = ?1 AND name = ?2",
+            [kind, name],
+            |row| row.get::<_, String>(0),
+        )
+    };
+    let mut sql = vec![
+        made("table", &name.flat())?,
+        made("table", &table.words().flat())?,
+    ];
+    let mut triggers = Vec::new();
+    for what in TRIGGERS {
+        triggers.push(made("trigger", &trigger_name(&table, what))?);
+    }
+    sql.extend(triggers.iter().cloned());
+    Ok(Some(FoundSearch {
+        made: found(&sql),
+        table,
+        triggers,
+    }))
 }
 
 type Recorded = HashMap<(String, String), (Option<ColumnType>, Option<Domain>)>;

@@ -3,8 +3,8 @@
 //! - `readers`: short reads run inline on the caller's thread, the rest on threads of their own.
 //! - `writer`: one thread, one transaction for everybody who waits (`turn` is one caller's part in it); while
 //!   idle it spares readers a lock (`pin`).
-//! - `rows`, `encode`: rows become JSON; `exact`: sums and averages without rounding; `connection`: how a connection is opened; `prepared`: its statements;
-//!   `error`: what codes mean.
+//! - `rows`, `encode`: rows become JSON; `exact`: sums and averages without rounding; `search`: words and ranks;
+//!   `connection`: how a connection is opened; `prepared`: its statements; `error`: what codes mean.
 //! - `introspect`, `migration`, `load`: tables, and bulk.
 //!
 //! In WAL mode readers never wait for the writer. A second *server* on one file is refused; command-line
@@ -24,6 +24,7 @@ mod pin;
 mod prepared;
 mod readers;
 mod rows;
+pub(crate) mod search;
 mod snapshot;
 mod turn;
 mod writer;

@@ -198,6 +198,16 @@ impl<'row> Record<'row> {
                         encode::write(&mut out.body, *ty, value);
                     }
                 }
+                Output::Snippets { keys, query } => {
+                    let texts = keys.iter().map(|key| {
+                        let text = match self.next() {
+                            ValueRef::Text(text) => Some(String::from_utf8_lossy(text)),
+                            _ => None,
+                        };
+                        (key, text)
+                    });
+                    Rows::write_snippets(&mut out.snippets, query, texts);
+                }
                 Output::Captured { ty } => {
                     if self.capture {
                         out.captured.push(encode::decode(*ty, self.next()));
@@ -338,6 +348,7 @@ pub fn captured(row: &Prepared, shape: &Shape, into: &mut Vec<Value>) {
                 column += 1;
             }
             Output::Guarded { .. } => column += 2,
+            Output::Snippets { keys, .. } => column += keys.len(),
             Output::Nested(_) | Output::Shared { .. } => {}
             Output::When(inner) => column += 1 + usize::from(!matches!(**inner, Output::Nested(_))),
             _ => column += 1,

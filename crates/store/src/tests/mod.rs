@@ -34,6 +34,7 @@ pub fn shop(columns: Vec<Column>, index: (&str, &[&str])) -> Schema {
         }],
         foreign_keys: vec![],
         renamed_from: None,
+        search: Vec::new(),
     };
     let products = Table {
         name: TableName::new("catalog", "products"),
@@ -50,6 +51,7 @@ pub fn shop(columns: Vec<Column>, index: (&str, &[&str])) -> Schema {
             to: TableName::new("catalog", "categories"),
         }],
         renamed_from: None,
+        search: Vec::new(),
     };
     Schema {
         // The one that refers comes first: tables may be made in any order.

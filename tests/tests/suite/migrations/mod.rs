@@ -45,7 +45,7 @@ async fn all(fx: &Fixture, model: &str, sort: &str) -> Vec<Json> {
 
 /// A behaviour on either store. What holds at the end of other tests does not here: the log tells of models that are
 /// no more.
-fn run(on: On, app: &str, behaviour: impl AsyncFnOnce(&Fixture)) {
+pub(crate) fn run(on: On, app: &str, behaviour: impl AsyncFnOnce(&Fixture)) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
