@@ -71,7 +71,7 @@ pub async fn open_from(on: On, online_from: u64) -> (Store, Held) {
     }
 }
 
-async fn connect(url: &str) -> tokio_postgres::Client {
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls)
         .await
         .expect("the server of MAINSTAY_TEST_POSTGRES");
@@ -80,6 +80,16 @@ async fn connect(url: &str) -> tokio_postgres::Client {
 }
 
 impl Held {
+    /// Where a database of its own is on a server.
+    pub fn url(&self) -> Option<String> {
+        let Held::Postgres { name, .. } = self else {
+            return None;
+        };
+        let server = server();
+        let (before, _) = server.rsplit_once('/')?;
+        Some(format!("{before}/{name}"))
+    }
+
     pub async fn remove(self) {
         match self {
             Held::Sqlite(folder) => drop(folder),

@@ -131,6 +131,11 @@ impl Fixture {
         assert!(written.is_ok(), "{sql}: {written:?}");
     }
 
+    /// Where its database is, where it is on a server.
+    pub fn url(&self) -> Option<String> {
+        self.held.as_ref()?.url()
+    }
+
     pub async fn remove(self) {
         let Some(held) = self.held else { return };
         self.store.close().await;

@@ -14,6 +14,7 @@
 
 pub mod actor;
 pub mod database;
+pub mod existing;
 pub mod fixture;
 pub mod http;
 pub mod place;

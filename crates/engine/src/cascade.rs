@@ -252,10 +252,8 @@ fn loosen(
     for field in fields {
         record.set(*field, Value::Null);
     }
-    record.set(model.updated_at(), Value::Timestamp(judge.now));
-    record.set(model.version(), Value::Int(version + 1));
     let mut changed = fields.to_vec();
-    changed.extend([model.updated_at(), model.version()]);
+    changed.extend(record.touched(model, judge.now));
     let logged = Logged {
         record: Some(record.logged(model, None, true)),
         previous: Some(previous),

@@ -6,7 +6,7 @@ use crate::many::{dangling, placed};
 use crate::record::Record;
 use crate::references::Asks;
 use spec::problem::Result;
-use spec::{Code, FieldError, FieldId, ModelId, Problem, Value};
+use spec::{Code, FieldError, FieldId, Model, ModelId, Problem, Value};
 use std::collections::HashSet;
 use store::StoreError;
 use store::error::problem_of;
@@ -72,11 +72,12 @@ impl Judge {
                 // Which one a store meets first is its own affair; gone by now, it is what the store said.
                 let taken = self.taken(asks, record, id).await.unwrap_or_default();
                 match taken.is_empty() {
-                    true => conflict(&[columns]),
+                    true => conflict(&[named(self.model(), &columns)]),
                     false => conflict(&taken),
                 }
             }
             StoreError::ForeignKey { .. } => {
+                let cause = error.to_string();
                 // The store says that a reference dangles, not always which.
                 let mut references = self.references(&record.all());
                 if let Some(stored) = stored {
@@ -85,13 +86,13 @@ impl Judge {
                 references.retain(|(_, to, id)| !own.contains(&(*to, id.key_text())));
                 match self.not_readable(asks, references).await {
                     Err(problem) => problem,
-                    Ok(fields) if fields.is_empty() => problem_of(StoreError::Contended),
+                    Ok(fields) if fields.is_empty() => told(self.model(), cause),
                     Ok(fields) => {
                         Problem::invalid(fields.into_iter().map(|f| self.dangling(f)).collect())
                     }
                 }
             }
-            other => problem_of(other),
+            other => refusal(self.model(), other),
         }
     }
 
@@ -164,7 +165,7 @@ impl Run<'_> {
                 // Gone by now; which of them it was, nobody knows any more.
                 Ok(errors) if errors.is_empty() => Problem {
                     errors,
-                    ..conflict(&[columns])
+                    ..conflict(&[named(judge.model(), &columns)])
                 },
                 Ok(mut errors) => {
                     errors.truncate(100);
@@ -172,17 +173,18 @@ impl Run<'_> {
                 }
             },
             StoreError::ForeignKey { .. } => {
+                let cause = error.to_string();
                 let all = rows.iter().map(|row| {
                     let pointer = row.pointer.as_str();
                     (pointer, judge, row.record.all())
                 });
                 match dangling(asks, all.collect(), own).await {
                     Err(problem) => problem,
-                    Ok(errors) if errors.is_empty() => problem_of(StoreError::Contended),
+                    Ok(errors) if errors.is_empty() => told(judge.model(), cause),
                     Ok(errors) => Problem::invalid(errors),
                 }
             }
-            other => problem_of(other),
+            other => refusal(judge.model(), other),
         }
     }
 }
@@ -210,6 +212,52 @@ async fn several_taken(
         errors.extend(placed(&conflict(&taken).errors, &row.pointer));
     }
     Ok(errors)
+}
+
+/// The fields of these columns. The others' names, of columns that no field shows, stay behind.
+fn named(model: &Model, columns: &[String]) -> Vec<String> {
+    let fields: Option<Vec<String>> = columns
+        .iter()
+        .map(|column| model.field_in(column).map(|field| field.name.clone()))
+        .collect();
+    fields.unwrap_or_default()
+}
+
+/// A reference dangled and does no more: its target has come since, or it is no relation, which a table that was there
+/// before may have.
+fn told(model: &Model, cause: String) -> Problem {
+    match model.existing {
+        Some(_) => refused(model, None).because(cause),
+        None => problem_of(StoreError::Contended),
+    }
+}
+
+/// What else a store refuses.
+fn refusal(model: &Model, error: StoreError) -> Problem {
+    match error {
+        StoreError::Refused { cause, column } if model.existing.is_some() => {
+            refused(model, column.as_deref()).because(cause)
+        }
+        StoreError::OutOfRange { cause } if model.existing.is_some() => {
+            refused(model, None).because(cause)
+        }
+        other => problem_of(other),
+    }
+}
+
+/// What the database of an existing table does not take: its own constraints, triggers and types, of which no model
+/// says all. Which of them it was is for the log.
+fn refused(model: &Model, column: Option<&str>) -> Problem {
+    let detail = "The database does not take this value.";
+    match column.and_then(|column| model.field_in(column)) {
+        Some(field) => Problem::invalid(vec![FieldError::at(&field.name, "refused", detail)]),
+        None => Problem::invalid(vec![FieldError {
+            pointer: String::new(),
+            code: "refused",
+            detail: "The database does not take this record: a rule of its own is not met."
+                .to_owned(),
+        }]),
+    }
 }
 
 /// One bit for each unique key and no more: the same value exists, or of several columns, the same values together.

@@ -122,9 +122,13 @@ impl Run<'_> {
     /// Writes a record whose key the store draws. One that somebody gave between the draw and the write is
     /// drawn again: only who names a key can be told that it is taken.
     async fn write_drawing(&self, model: &Model, steps: Vec<Step>) -> store::Result<Written> {
+        let table = match &model.existing {
+            Some(existing) => format!("{}.{}", existing.table.namespace, existing.table.name),
+            None => model.full_name(),
+        };
         let taken = StoreError::Unique {
-            table: model.full_name(),
-            columns: vec!["id".to_owned()],
+            table,
+            columns: vec![model.key_column().to_owned()],
         };
         for attempt in 0..ATTEMPTS {
             let written = self.engine.store.write(steps.clone(), self.deadline).await;
@@ -283,7 +287,8 @@ impl Judge {
     pub fn shown(&self, record: &Record, outcome: Outcome) -> Option<Answer> {
         let model = self.model();
         let read = access::rule(model, Verb::Read, self.caller());
-        if traverses(&read) {
+        // What the database itself made of the record (defaults, triggers, its version) is only seen there.
+        if traverses(&read) || model.existing.is_some() {
             return None;
         }
         let id = record.id().key_text();
@@ -317,7 +322,7 @@ impl Judge {
     pub fn shown_json(&self, record: &Record) -> Option<Option<Vec<u8>>> {
         let model = self.model();
         let read = access::rule(model, Verb::Read, self.caller());
-        if traverses(&read) {
+        if traverses(&read) || model.existing.is_some() {
             return None;
         }
         if !self.holds(&read, record, None) {
@@ -387,6 +392,9 @@ impl Judge {
                         Value::Int(1)
                     }
                 }
+            } else if field.computed {
+                own(errors);
+                Value::Null
             } else if field.system {
                 match given {
                     Some(given) if system && !given.is_null() => given.clone(),

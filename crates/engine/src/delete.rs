@@ -80,6 +80,13 @@ impl Run<'_> {
         going: &[(ModelId, Value)],
         error: StoreError,
     ) -> Problem {
+        let existing = |(model, _): &(ModelId, Value)| self.app.model(*model).existing.is_some();
+        if let StoreError::Refused { cause, .. } = &error
+            && going.iter().any(existing)
+        {
+            let detail = "A rule of the database's own does not let this record be deleted.";
+            return Problem::new(Code::Restricted, detail).because(cause.clone());
+        }
         if !matches!(error, StoreError::ForeignKey { .. }) {
             return problem_of(error);
         }

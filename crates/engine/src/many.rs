@@ -610,7 +610,7 @@ fn may_create(new: &New) -> bool {
 fn drawn(judge: &Judge, error: &StoreError) -> bool {
     judge.model().key == KeyKind::Int
         && !judge.principal.system
-        && matches!(error, StoreError::Unique { columns, .. } if columns == &["id"])
+        && matches!(error, StoreError::Unique { columns, .. } if columns == &[judge.model().key_column()])
 }
 
 impl Run<'_> {

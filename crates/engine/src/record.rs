@@ -74,6 +74,16 @@ impl Record {
         }
     }
 
+    /// What each change sets beside what it is about: the time, where the table keeps it, and the version.
+    pub fn touched(&mut self, model: &Model, now: i64) -> impl Iterator<Item = FieldId> + use<> {
+        let (time, version) = (model.updated_at(), model.version());
+        if let Some(time) = time {
+            self.set(time, Value::Timestamp(now));
+        }
+        self.set(version, Value::Int(self.version(model) + 1));
+        time.into_iter().chain([version])
+    }
+
     pub fn for_eval(&self) -> eval::Record<'_> {
         eval::Record {
             fields: &self.values,

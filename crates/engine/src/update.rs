@@ -316,7 +316,10 @@ impl Run<'_> {
     ) -> Problem {
         if !matches!(
             error,
-            StoreError::ForeignKey { .. } | StoreError::Unique { .. }
+            StoreError::ForeignKey { .. }
+                | StoreError::Unique { .. }
+                | StoreError::OutOfRange { .. }
+                | StoreError::Refused { .. }
         ) {
             return problem_of(error);
         }
@@ -433,13 +436,13 @@ impl Turn {
     /// Whether these columns are what the record is named by.
     pub fn names(&self, columns: &[String]) -> bool {
         match &self.change.whose {
-            Whose::Id(_) => columns == ["id"],
+            Whose::Id(_) => columns == [self.judge.model().key_column()],
             Whose::Unique(values) => {
                 let model = self.judge.model();
                 values.len() == columns.len()
                     && values
                         .iter()
-                        .all(|(field, _)| columns.contains(&model.field(*field).name))
+                        .all(|(field, _)| columns.iter().any(|c| model.column(*field) == c))
             }
             Whose::Matching => false,
         }
@@ -561,9 +564,7 @@ impl Turn {
         }
 
         let previous = stored.logged(model, Some(&changed), extra_changed);
-        record.set(model.updated_at(), Value::Timestamp(judge.now));
-        record.set(model.version(), Value::Int(version + 1));
-        changed.extend([model.updated_at(), model.version()]);
+        changed.extend(record.touched(model, judge.now));
         let logged = Logged {
             record: Some(record.logged(model, None, true)),
             previous: Some(previous),

@@ -64,6 +64,22 @@ impl Database {
         }
     }
 
+    /// To be written down: an address that works where no password is needed, or one that is set beside it.
+    pub fn kept(&self) -> String {
+        let shown = self.shown().replacen(":…@", "@", 1);
+        let Some((url, parameters)) = shown.split_once('?') else {
+            return shown;
+        };
+        let kept: Vec<&str> = parameters
+            .split('&')
+            .filter(|parameter| *parameter != "password=…")
+            .collect();
+        match kept.is_empty() {
+            true => url.to_owned(),
+            false => format!("{url}?{}", kept.join("&")),
+        }
+    }
+
     pub async fn open(&self, role: Role) -> Result<Store, StoreError> {
         match self {
             Database::Sqlite(path) => {
@@ -176,6 +192,17 @@ mod tests {
             shown.as_deref(),
             Ok("postgres:///shop?host=/tmp&user=me&password=…&password=…")
         );
+        for (url, kept) in [
+            ("postgres://me:se@cret@db/shop", "postgres://me@db/shop"),
+            (
+                "postgres:///shop?host=/tmp&password=secret&user=me",
+                "postgres:///shop?host=/tmp&user=me",
+            ),
+            ("postgres://db/shop?password=secret", "postgres://db/shop"),
+            ("postgres://me@db/shop", "postgres://me@db/shop"),
+        ] {
+            assert_eq!(parse(url).map(|d| d.kept()).as_deref(), Ok(kept));
+        }
         // A password with a question mark is no parameter, and is not shown as one either.
         let shown = parse("postgres://me:sec?ret@db/shop").map(|d| d.shown());
         assert!(

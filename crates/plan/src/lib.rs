@@ -5,6 +5,7 @@
 //! - [`condition`]: a checked expression → a SQL condition, on either dialect.
 //! - [`read`], [`page`], [`expand`]: one record, a page of a list, related records.
 //! - [`aggregate`]: what groups of records amount to.
+//! - `existing`: the same of tables that were there before the app.
 //! - [`write`]: the steps of a create, an update, a delete, with their rows of the change log.
 //! - [`many`]: many records at once.
 //! - [`schema`]: models → tables.
@@ -13,6 +14,7 @@ pub mod access;
 pub mod aggregate;
 pub mod condition;
 pub mod every;
+mod existing;
 pub mod expand;
 pub mod many;
 pub mod operation;

@@ -177,7 +177,8 @@ impl Planner<'_> {
     /// The next keys that the store assigns, drawn before their records are written. None where it hands them out
     /// with the write.
     pub fn drawn_keys(&self, model: &Model, count: usize) -> Option<Step> {
-        if model.key != KeyKind::Int || self.dialect == Dialect::Sqlite {
+        if model.key != KeyKind::Int || self.dialect == Dialect::Sqlite || model.existing.is_some()
+        {
             return None;
         }
         let mut table = Sql::new(self.dialect);
@@ -202,7 +203,8 @@ impl Planner<'_> {
         records: &[Record<'_>],
         logs: &[Logged],
     ) -> Result<Vec<Step>> {
-        if self.dialect == Dialect::Sqlite {
+        // What one record leaves out, the defaults of an existing table fill in, and another may give.
+        if self.dialect == Dialect::Sqlite || model.existing.is_some() {
             let mut steps = Vec::with_capacity(records.len() * 2);
             for (record, log) in records.iter().zip(logs) {
                 steps.extend(self.create(model, record, None, log)?);

@@ -16,7 +16,7 @@ pub fn order_by(sql: &mut Sql, conditions: &mut Conditions<'_>, sort: &[Sort]) -
         if i > 0 {
             sql.push(", ");
         }
-        conditions.scalar(sql, &term.expr)?;
+        conditions.ordered(sql, &term.expr)?;
         let by_key = term.column == Some(spec::model::ID);
         sql.push(match (term.descending, by_key) {
             // A key has no nulls, and the index of a primary key cannot declare where they would be.
@@ -101,7 +101,7 @@ impl After<'_> {
                 if i > 0 {
                     sql.push(", ");
                 }
-                conditions.scalar(sql, &term.expr)?;
+                conditions.ordered(sql, &term.expr)?;
             }
             sql.push(if self.sort[0].descending {
                 ") < ("
@@ -138,7 +138,7 @@ impl After<'_> {
                 });
             }
             Then::Behind | Then::Row => {
-                conditions.scalar(sql, &term.expr)?;
+                conditions.ordered(sql, &term.expr)?;
                 sql.push(if term.descending { " < " } else { " > " });
                 conditions.scalar(sql, &literal(key, &term.expr.ty))?;
             }

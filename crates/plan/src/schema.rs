@@ -1,5 +1,7 @@
-//! Models → the tables they want. The names on disk are the names of the design (§5).
+//! Models → the tables they want. The names on disk are the names of the design (§5). Tables that were there before are
+//! none of them: what a model uses of one is only told.
 
+use spec::existing::{UsedColumn, UsedTable};
 use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
 use spec::types::{ColumnType, FieldType};
 use spec::{App, Domain, Field, Index, KeyKind, Model, Value};
@@ -9,12 +11,39 @@ pub const EXTRA: &str = "_extra";
 
 /// Every table of an app: its models' and the change log. Private tables of other rooms are added by them.
 pub fn schema(app: &App) -> Schema {
-    let mut tables: Vec<Table> = app.models.iter().map(|m| table(app, m)).collect();
+    let own = app.models.iter().filter(|model| model.existing.is_none());
+    let mut tables: Vec<Table> = own.map(|model| table(app, model)).collect();
     tables.push(change_log());
     Schema {
         tables,
+        existing: app.models.iter().filter_map(used).collect(),
         data_steps: app.data_steps.clone(),
     }
+}
+
+/// What a model uses of a table that was there before.
+fn used(model: &Model) -> Option<UsedTable> {
+    let existing = model.existing.as_ref()?;
+    let key = UsedColumn {
+        field: "id".to_owned(),
+        column: existing.key.clone(),
+        ty: model.key.column(),
+        computed: false,
+    };
+    let fields = model.fields.iter().filter_map(|field| {
+        Some(UsedColumn {
+            field: field.name.clone(),
+            column: field.existing.clone()?,
+            ty: field.ty.column(),
+            computed: field.computed,
+        })
+    });
+    Some(UsedTable {
+        name: existing.table.clone(),
+        model: model.full_name(),
+        key: vec![existing.key.name.clone()],
+        columns: std::iter::once(key).chain(fields).collect(),
+    })
 }
 
 pub fn table_name(model: &Model) -> TableName {

@@ -1,5 +1,6 @@
 //! The SQL writer: a dialect, a text and a bind list. Literals are bound, never printed.
 
+use spec::schema::quoted;
 use spec::statement::{Lane, Shape, Statement};
 use spec::types::ColumnType;
 use spec::{Dialect, Model, Value};
@@ -38,13 +39,23 @@ impl Sql {
         self.push(alias).push(".\"").push(column).push("\"")
     }
 
+    /// A name of somebody else's, quoted.
+    pub fn foreign(&mut self, name: &str) -> &mut Sql {
+        self.push(&quoted(name))
+    }
+
     /// A quoted name. Names are checked at load (`[a-z_][a-z0-9_]*`), so quoting needs no escaping.
     pub fn ident(&mut self, name: &str) -> &mut Sql {
         self.push("\"").push(name).push("\"")
     }
 
-    /// A model's table, as the dialect names it.
+    /// What stands behind `FROM` for a model's records: its table, as the dialect names it, or a view of an existing one.
     pub fn table(&mut self, model: &Model) -> &mut Sql {
+        if self.dialect == Dialect::Postgres
+            && let Some(existing) = &model.existing
+        {
+            return self.view(model, existing);
+        }
         let between = if self.dialect == Dialect::Postgres {
             "\".\""
         } else {

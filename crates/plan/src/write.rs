@@ -67,6 +67,9 @@ impl Planner<'_> {
         guard: Option<&Rule>,
         log: &Logged,
     ) -> Result<Vec<Step>> {
+        if let Some(existing) = self.existing(model) {
+            return self.create_existing(model, existing, record, guard);
+        }
         let mut sql = Sql::new(self.dialect);
         let assigned = model.key == KeyKind::Int && record.values[0].is_null();
         let logged = model.changes && self.dialect == Dialect::Postgres;
@@ -145,13 +148,16 @@ impl Planner<'_> {
     /// Moves the sequence behind assigned keys to a given one, before that is there for others to meet.
     /// Reading and setting it are two things, so they have a lock around them; it ends with the transaction.
     /// (SQLite goes on behind the highest key by itself.)
-    fn advance(&self, model: &Model, given: Value) -> Step {
+    pub(crate) fn advance(&self, model: &Model, given: Value) -> Step {
         let mut sql = Sql::new(self.dialect);
-        let mut table = Sql::new(self.dialect);
-        table.table(model);
+        let (table, key) = match &model.existing {
+            Some(existing) => (&existing.table, existing.key.name.as_str()),
+            None => (&crate::schema::table_name(model), "id"),
+        };
         sql.push("WITH s AS MATERIALIZED (SELECT pg_get_serial_sequence(");
-        sql.bind(Value::text(&table.text), ColumnType::Text);
-        sql.push(", 'id') AS name), k AS MATERIALIZED (SELECT name, pg_advisory_xact_lock(");
+        sql.bind(Value::text(&table.sql(self.dialect)), ColumnType::Text);
+        sql.push(", ").bind(Value::text(key), ColumnType::Text);
+        sql.push(") AS name), k AS MATERIALIZED (SELECT name, pg_advisory_xact_lock(");
         sql.number(KEYS_LOCK)
             .push(", hashtext(name)) FROM s) SELECT setval(name::regclass, ");
         sql.bind(given.clone(), ColumnType::Int);
@@ -200,6 +206,9 @@ impl Planner<'_> {
         guards: Guards<'_>,
         log: &Logged,
     ) -> Result<Vec<Step>> {
+        if let Some(existing) = self.existing(model) {
+            return self.update_existing(model, existing, version, changed, record, guards);
+        }
         let mut sql = Sql::new(self.dialect);
         let logged = model.changes && self.dialect == Dialect::Postgres;
         if logged {
@@ -319,6 +328,9 @@ impl Planner<'_> {
         guard: Option<&Rule>,
         log: &Logged,
     ) -> Result<Vec<Step>> {
+        if let Some(existing) = self.existing(model) {
+            return self.delete_existing(model, existing, id, version, guard);
+        }
         let mut sql = Sql::new(self.dialect);
         let logged = model.changes && self.dialect == Dialect::Postgres;
         if logged {

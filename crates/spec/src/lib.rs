@@ -6,6 +6,7 @@
 //! - [`model`], [`types`], [`value`], [`principal`]: the words of the design as types.
 //! - [`scenario`]: an app's own tests, as data.
 //! - [`schema`], [`statement`]: how `plan` and `store` talk without knowing each other.
+//! - [`existing`]: tables that were there before the app.
 //! - [`problem`]: the catalogue of errors a caller can see.
 //!
 //! Absent here: I/O other than the loader's file reads, async, drivers, HTTP.
@@ -13,6 +14,7 @@
 pub mod decimal;
 pub mod diagnostic;
 pub mod domain;
+pub mod existing;
 pub mod expr;
 pub mod fit;
 pub mod input;

@@ -1,5 +1,6 @@
 //! A checked app: what the loader makes of the folder, and every other room reads.
 
+use crate::existing::{self, Existing};
 use crate::expr::Expr;
 use crate::schema::DataStep;
 use crate::settings::Settings;
@@ -47,11 +48,15 @@ pub struct Model {
     /// What it was called before, in the same module.
     pub renamed_from: Option<String>,
     pub key: KeyKind,
+    /// The table that was there before the app, where the model has not one of its own. Mainstay reads and writes its
+    /// records, and changes nothing else about it.
+    pub existing: Option<Existing>,
     /// Keeps undeclared fields too, as JSON members of the record.
     pub open: bool,
     /// Whether writes are kept in the change log.
     pub changes: bool,
-    /// `id` first, then the declared fields in their order, then `created_at`, `updated_at`, `version`.
+    /// `id` first, then the declared fields in their order, then `created_at`, `updated_at`, `version`. An existing table
+    /// has the first two only where they are declared, in their place.
     pub fields: Vec<Field>,
     pub access: Access,
     pub indexes: Vec<Index>,
@@ -127,6 +132,10 @@ pub struct Field {
     pub immutable: bool,
     /// `id`, `created_at`, `updated_at`, `version`: owned by the engine.
     pub system: bool,
+    /// Computed by the database, and never written: a column of an existing table. `system` as well.
+    pub computed: bool,
+    /// The column of an existing table.
+    pub existing: Option<existing::Column>,
     /// Not answered unless asked for (`version`).
     pub hidden: bool,
     pub default: Option<Arc<Expr>>,
@@ -210,6 +219,11 @@ impl App {
             .find(|m| m.name == model)
     }
 
+    /// Whether any of its records are in tables that were there before.
+    pub fn uses_existing(&self) -> bool {
+        self.models.iter().any(|model| model.existing.is_some())
+    }
+
     pub fn module(&self, id: ModuleId) -> &Module {
         &self.modules[usize::from(id.0)]
     }
@@ -238,12 +252,40 @@ impl Model {
         self.inverses.iter().position(|i| i.name == name)
     }
 
-    pub fn created_at(&self) -> FieldId {
-        FieldId(self.fields.len() as u16 - 3)
+    /// What the database calls the key.
+    pub fn key_column(&self) -> &str {
+        self.existing.as_ref().map_or("id", |one| &one.key.name)
     }
 
-    pub fn updated_at(&self) -> FieldId {
-        FieldId(self.fields.len() as u16 - 2)
+    /// What the database calls the column of a field.
+    pub fn column(&self, field: FieldId) -> &str {
+        let made = self.field(field);
+        match (&made.existing, field) {
+            (_, ID) => self.key_column(),
+            (Some(column), _) => &column.name,
+            (None, _) => &made.name,
+        }
+    }
+
+    /// The field that is kept in a column of this name; none of the database's alone.
+    pub fn field_in(&self, column: &str) -> Option<&Field> {
+        if self.existing.is_none() {
+            return self.field_named(column);
+        }
+        if column == self.key_column() {
+            return self.fields.first();
+        }
+        let kept = |field: &&Field| field.existing.as_ref().is_some_and(|c| c.name == column);
+        self.fields.iter().find(kept)
+    }
+
+    /// None of an existing table that does not say when its records change.
+    pub fn updated_at(&self) -> Option<FieldId> {
+        if self.existing.is_none() {
+            return Some(FieldId(self.fields.len() as u16 - 2));
+        }
+        let owned = |field: &&Field| field.system && field.name == "updated_at";
+        self.fields.iter().find(owned).map(|field| field.id)
     }
 
     pub fn version(&self) -> FieldId {

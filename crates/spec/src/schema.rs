@@ -1,6 +1,7 @@
 //! The tables an app wants: made by `plan` from the models, brought about by `store`.
 
 use crate::domain::Domain;
+use crate::existing::UsedTable;
 use crate::types::ColumnType;
 use crate::value::Value;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub const CHANGES: &str = "changes";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schema {
     pub tables: Vec<Table>,
+    /// Tables that were there before, and are never touched: only looked at.
+    pub existing: Vec<UsedTable>,
     /// In the order in which they are to run.
     pub data_steps: Vec<DataStep>,
 }
@@ -87,7 +90,7 @@ impl TableName {
     /// As it is written in SQL, quoted: `"catalog"."products"`, `"catalog__products"`, `"_mainstay_changes"`.
     pub fn sql(&self, dialect: Dialect) -> String {
         match dialect {
-            Dialect::Postgres => format!("\"{}\".\"{}\"", self.namespace, self.name),
+            Dialect::Postgres => format!("{}.{}", quoted(&self.namespace), quoted(&self.name)),
             Dialect::Sqlite => format!("\"{}\"", self.flat()),
         }
     }
@@ -100,6 +103,11 @@ impl TableName {
             format!("{}__{}", self.namespace, self.name)
         }
     }
+}
+
+/// A name as it stands in SQL, whatever is in it. (A NUL is in no name: PostgreSQL and the loader refuse it.)
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -52,7 +52,7 @@ fn schema() -> Schema {
     };
     Schema {
         tables: vec![products, change_log()],
-        data_steps: vec![],
+        ..Schema::default()
     }
 }
 

@@ -88,7 +88,7 @@ fn schema() -> Schema {
             table("reviews", reviews, &["product", "id"]),
             change_log(),
         ],
-        data_steps: vec![],
+        ..Schema::default()
     }
 }
 

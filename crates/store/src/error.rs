@@ -20,6 +20,11 @@ pub enum StoreError {
     /// not tell which: there, `table` is the one the statement writes, and `columns` are those whose targets are
     /// not there, looked up after the failure; none of a delete.
     ForeignKey { table: String, columns: Vec<String> },
+    /// A rule of the table itself: a check, a trigger, a type whose form the value has not. `column` where it is known.
+    Refused {
+        cause: String,
+        column: Option<String>,
+    },
     /// A write was beaten by others too many times.
     Contended,
     /// A sum is beyond what it is answered as.
@@ -47,6 +52,7 @@ impl fmt::Display for StoreError {
             StoreError::ForeignKey { table, columns } => {
                 write!(f, "{table}: a reference by {}", columns.join(", "))
             }
+            StoreError::Refused { cause, .. } => write!(f, "{cause}"),
             StoreError::Contended => write!(f, "the record is being changed by many at once"),
             StoreError::OutOfRange { cause } => write!(f, "a sum is too large: {cause}"),
             StoreError::Other { cause } => write!(f, "{cause}"),
@@ -94,6 +100,7 @@ pub fn problem_of(error: StoreError) -> Problem {
         }
         StoreError::Unique { .. }
         | StoreError::ForeignKey { .. }
+        | StoreError::Refused { .. }
         | StoreError::OutOfRange { .. }
         | StoreError::Other { .. } => {
             return Problem::internal(cause);

@@ -13,6 +13,7 @@ mod conditions;
 mod defaults;
 mod expand;
 mod http;
+mod introspect;
 mod joins;
 mod leaks;
 mod limits;

@@ -6,6 +6,7 @@ mod app;
 mod backup;
 mod describe;
 mod explain;
+mod introspect;
 mod migrate;
 mod moving;
 mod next;
@@ -138,6 +139,25 @@ enum Command {
         /// How many run at once
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
         jobs: Option<u16>,
+    },
+    /// Write the app that an existing PostgreSQL database could have; changes nothing in the database
+    #[command(
+        after_help = "Example:\n  mainstay introspect postgres://me@localhost/shop --schema public,sales --out shop\n\n\
+                      Every model is closed until you open it. What a model cannot say is listed, and stands at the end\n\
+                      of each module.toml. Passwords are not written down."
+    )]
+    Introspect {
+        /// postgres://… (DATABASE_URL otherwise)
+        url: Option<String>,
+        /// The schemas to look at; a module for each
+        #[arg(long, value_delimiter = ',', default_value = "public")]
+        schema: Vec<String>,
+        /// The folder to write (the database's name otherwise)
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// What the app is called, and with it the module of the schema "public" (the database's name otherwise)
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Compare the database with the app, and bring it up to date
     Migrate {
@@ -604,6 +624,20 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
                 jobs: jobs.map(usize::from),
             };
             test::test(&folder, asked).await
+        }
+        Command::Introspect {
+            url,
+            schema,
+            out,
+            name,
+        } => {
+            let asked = introspect::Asked {
+                url,
+                schemas: schema,
+                out,
+                name,
+            };
+            introspect::introspect(asked).await
         }
         Command::Migrate { what } => match what {
             Migrate::Plan {

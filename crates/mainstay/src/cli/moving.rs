@@ -270,6 +270,13 @@ async fn write(
 
 pub async fn copy(folder: &Path, from: &str, to: &str) -> Result<(), Failure> {
     let (app, _) = app::loaded(folder)?;
+    if let Some(model) = app.models.iter().find(|model| model.existing.is_some()) {
+        return Err(Failure::new(format!(
+            "{} is in a table that was there before the app, and `copy` carries Mainstay's own tables alone: move such a \
+             database with the tools of PostgreSQL (pg_dump, pg_restore), or its records with `mainstay export`",
+            model.full_name()
+        )));
+    }
     let parse = |url: &str| Database::parse(url, folder).map(|d| d.with_pool(2));
     let source = parse(from).map_err(Failure::new)?;
     let target = parse(to).map_err(Failure::new)?;

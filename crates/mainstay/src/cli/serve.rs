@@ -169,7 +169,8 @@ pub async fn dev(
         database: config.database.clone(),
         listen: config.settings.server.listen.clone(),
         secret: secret.bytes().to_vec(),
-        migrate: Some(Allow::SLOW),
+        // A database that was there before gets nothing of Mainstay's unless somebody says so.
+        migrate: (apply || !app.uses_existing()).then_some(Allow::SLOW),
         localhost: true,
         log: log()?,
         backups: None,

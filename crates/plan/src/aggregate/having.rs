@@ -51,6 +51,7 @@ fn result(app: &App, columns: &[Column<'_>], name: impl Fn(usize, &Column<'_>) -
         inverses: Vec::new(),
         taken: Arc::from([]),
         renamed_from: None,
+        existing: None,
     };
     let module = Module {
         id: ModuleId(0),
@@ -72,6 +73,8 @@ fn field(at: usize, name: String, ty: FieldType, optional: bool) -> Field {
         disclose: false,
         immutable: false,
         system: false,
+        computed: false,
+        existing: None,
         hidden: false,
         default: None,
         check: None,

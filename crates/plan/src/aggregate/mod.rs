@@ -217,9 +217,17 @@ impl<'a> Joins<'_, 'a> {
 
     fn scalar(&mut self, sql: &mut Sql, operand: &Operand<'_>) -> Result<String> {
         let alias = self.alias(sql, &operand.place)?;
-        let (text, done) =
+        let (mut text, done) =
             sql.aside(|sql| self.planner.seen(sql, operand.model, operand.field, &alias));
         done?;
+        if self.planner.existing(operand.model).is_some() {
+            // As columns of ours say of themselves.
+            match operand.column() {
+                ColumnType::Text => text.push_str(" COLLATE \"C\""),
+                ColumnType::Timestamp => text.push_str("::timestamptz"),
+                _ => {}
+            }
+        }
         Ok(text)
     }
 }

@@ -317,9 +317,16 @@ impl<'a> Conditions<'a> {
             sql.push("(");
         }
         // Both are of one type, or numbers that stores compare as such: the checker keeps others to memory.
-        self.scalar(sql, left)?;
+        let order = !matches!(op, Comparison::Eq | Comparison::Ne);
+        match order {
+            true => self.ordered(sql, left)?,
+            false => self.scalar(sql, left)?,
+        }
         sql.push(symbol(op));
-        self.scalar(sql, right)?;
+        match order {
+            true => self.ordered(sql, right)?,
+            false => self.scalar(sql, right)?,
+        }
         if negated && nullable {
             sql.push(") IS NOT TRUE");
         }
@@ -355,6 +362,18 @@ impl<'a> Conditions<'a> {
             Eyes::Rule => Rule::Allow,
             Eyes::Caller(caller) => access::field_read(field, caller),
         }
+    }
+
+    /// A scalar whose place in an order is asked for. Texts of an existing table have the collation that they were made
+    /// with, and are put into the order that all texts have here. (Where only equality is asked for, its indexes serve.)
+    pub fn ordered(&mut self, sql: &mut Sql, expr: &Expr) -> Result<()> {
+        self.scalar(sql, expr)?;
+        if let ExprKind::Field { model, .. } = &expr.kind
+            && self.app.model(*model).existing.is_some()
+        {
+            collate(sql, &expr.ty);
+        }
+        Ok(())
     }
 
     /// Writes a scalar: a column, a parameter, a sub-select.

@@ -39,12 +39,12 @@ impl Conditions<'_> {
             }
             (TextFn::StartsWith, Some(needle)) => {
                 // A range, so that an index serves in prepared statements too.
-                self.string(sql, subject)?;
+                self.range(sql, subject)?;
                 sql.push(" >= ")
                     .bind(Value::Text(needle.clone()), ColumnType::Text);
                 if let Some(end) = after_prefix(&needle) {
                     sql.push(" AND ");
-                    self.string(sql, subject)?;
+                    self.range(sql, subject)?;
                     sql.push(" < ").bind(Value::Text(end), ColumnType::Text);
                 }
             }
@@ -106,6 +106,14 @@ impl Conditions<'_> {
         self.string(sql, b)?;
         sql.push(close);
         Ok(())
+    }
+
+    /// A text operand whose order is asked for.
+    fn range(&mut self, sql: &mut Sql, expr: &Expr) -> Result<()> {
+        match expr.ty {
+            Type::Dyn => self.string(sql, expr),
+            _ => self.ordered(sql, expr),
+        }
     }
 
     /// A text operand; a JSON value counts when it is a string.

@@ -36,7 +36,7 @@ pub const CODES: &[Code] = &[
     code("missing-key", "A key that has to be there is not."),
     code(
         "misplaced-key",
-        "A key that does not go with the field's type.",
+        "A key that does not go with the field's type, or with where the table is.",
     ),
     code(
         "not-built",

@@ -18,6 +18,8 @@ use toml::de::DeTable;
 #[derive(Debug)]
 pub(super) struct ModuleDecl {
     pub name: String,
+    /// Where its tables are already.
+    pub schema: Option<Located<String>>,
     pub models: Vec<ModelDecl>,
 }
 
@@ -30,6 +32,9 @@ pub(super) struct ModelDecl {
     pub open: Option<Located<bool>>,
     pub changes: Option<Located<bool>>,
     pub renamed_from: Option<Located<String>>,
+    pub table: Option<Located<String>>,
+    pub key: Option<Located<String>>,
+    pub key_native: Option<Located<String>>,
     pub fields: Vec<FieldDecl>,
     pub access: AccessDecl,
     pub indexes: Vec<IndexDecl>,
@@ -64,6 +69,9 @@ pub(super) struct FieldDecl {
     pub default: Option<Located<String>>,
     pub backfill: Option<Located<String>>,
     pub renamed_from: Option<Located<String>>,
+    pub column: Option<Located<String>>,
+    pub native: Option<Located<String>>,
+    pub computed: Option<At>,
     pub check: Option<Located<String>>,
     pub read: Option<Located<String>>,
     pub write: Option<Located<String>>,
@@ -90,6 +98,8 @@ pub(super) fn read(
     report: &mut Report,
 ) -> ModuleDecl {
     let entries = Entries::open(table, &keys::MODULE, file, report);
+    let schema = entries.text("schema");
+    let existing = schema.is_some();
     let models = entries
         .named("models")
         .into_iter()
@@ -98,11 +108,12 @@ pub(super) fn read(
             if !built_in {
                 names::check_model(&module, &name, report);
             }
-            read_model(name, table, file, built_in, report)
+            read_model(name, table, file, (built_in, existing), report)
         })
         .collect();
     ModuleDecl {
         name: module,
+        schema,
         models,
     }
 }
@@ -118,7 +129,7 @@ fn read_model(
     name: Located<String>,
     table: &DeTable<'_>,
     file: FileId,
-    built_in: bool,
+    (built_in, existing): (bool, bool),
     report: &mut Report,
 ) -> ModelDecl {
     let entries = Entries::of(&name.value, table, &keys::MODEL, file, report);
@@ -133,7 +144,7 @@ fn read_model(
     let mut fields = Vec::new();
     for (field, table) in entries.named("fields") {
         let field = owned(field);
-        names::check_field(&field, report);
+        names::check_field(&field, existing, report);
         if fields.len() == MAX_FIELDS {
             report
                 .error(
@@ -153,6 +164,9 @@ fn read_model(
         open: entries.bool("open"),
         changes: entries.bool("changes"),
         renamed_from: entries.text("renamed_from"),
+        table: entries.text("table"),
+        key: entries.text("key"),
+        key_native: entries.text("key_native"),
         fields,
         access: read_access(&entries, file, report),
         indexes: read_indexes(&entries, file, report),
@@ -234,6 +248,9 @@ fn read_field(
         default: entries.text("default"),
         backfill: entries.text("backfill"),
         renamed_from: entries.text("renamed_from"),
+        column: entries.text("column"),
+        native: entries.text("native"),
+        computed: set("computed"),
         check: entries.text("check"),
         read: entries.text("read"),
         write: entries.text("write"),

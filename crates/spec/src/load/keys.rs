@@ -534,12 +534,20 @@ static BACKUP: Table = Table {
 pub(super) static MODULE: Table = Table {
     title: "module.toml",
     doc: "What one module owns. The module is called as its folder.",
-    keys: &[key(
-        "models",
-        Kind::Named(&MODEL),
-        "",
-        "The module's models by name: plural, lower_snake_case.",
-    )],
+    keys: &[
+        key(
+            "schema",
+            Kind::Text,
+            "",
+            "A schema of the PostgreSQL database whose tables are there already and hold the records of this module. Mainstay reads and writes the records and changes nothing else. `mainstay introspect` writes such modules.",
+        ),
+        key(
+            "models",
+            Kind::Named(&MODEL),
+            "",
+            "The module's models by name: plural, lower_snake_case.",
+        ),
+    ],
     designed: &[
         designed("database", "a database per module"),
         designed("actions", "actions"),
@@ -607,6 +615,24 @@ pub(super) static MODEL: Table = Table {
             Kind::Text,
             "",
             "What the model was called before: a migration renames its table, records and all.",
+        ),
+        key(
+            "table",
+            Kind::Text,
+            "the model's name",
+            "What the table is called that is there already, in a module with `schema`.",
+        ),
+        key(
+            "key",
+            Kind::Text,
+            "\"id\"",
+            "What the primary key of that table is called.",
+        ),
+        key(
+            "key_native",
+            Kind::Text,
+            "",
+            "The type of that key, as `native` says it of a field.",
         ),
     ],
     designed: &[
@@ -801,6 +827,24 @@ pub(super) static FIELD: Table = Table {
             Kind::Text,
             "",
             "What the field was called before: a migration renames its column, values and all.",
+        ),
+        key(
+            "column",
+            Kind::Text,
+            "the field's name",
+            "What the column is called that is there already, in a module with `schema`.",
+        ),
+        key(
+            "native",
+            Kind::Text,
+            "",
+            "The type of that column, where values must be cast to and from it: `citext`, `public.mood` for an enumeration, `text[]` for a `list`.",
+        ),
+        key(
+            "computed",
+            Kind::Bool,
+            "false",
+            "Whether the database computes that column: it is read, and never written.",
         ),
         key(
             "check",

@@ -11,12 +11,13 @@ mod cautions;
 pub mod codes;
 mod data_steps;
 mod declare;
+mod existing;
 mod files;
 mod foreign;
 mod indexes;
 mod keys;
 mod literal;
-mod names;
+pub(crate) mod names;
 pub mod reference;
 mod renames;
 mod report;
@@ -114,6 +115,7 @@ fn check(found: Found) -> Loaded {
         }
     }
     renames::check(&modules, &mut report);
+    existing::check(&modules, &mut report);
     let resolved = resolve::resolve(&modules, &mut report);
     let mut app = App::new(settings, resolved.modules, resolved.models);
     app.data_steps = data_steps::read(&parts.data_steps, &sources, &mut report);

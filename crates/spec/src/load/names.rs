@@ -150,9 +150,13 @@ pub(super) fn check_model(module: &str, name: &Located<String>, report: &mut Rep
     }
 }
 
-pub(super) fn check_field(name: &Located<String>, report: &mut Report) {
+/// Of an existing table, times that the engine keeps are fields like others.
+pub(crate) const TIMES: [&str; 2] = ["created_at", "updated_at"];
+
+pub(super) fn check_field(name: &Located<String>, existing: bool, report: &mut Report) {
     if check_form(&name.value, name.at, "field", report)
         && let Some(why) = reserved(&name.value, FIELDS)
+        && !(existing && TIMES.contains(&name.value.as_str()))
     {
         report_reserved(&name.value, "field", why, name.at, report);
     }
@@ -179,7 +183,7 @@ pub(super) fn check_inverse(name: &Located<String>, report: &mut Report) {
 }
 
 /// Why a name cannot stand among a record's fields, if so.
-pub(super) fn reserved_in_expressions(name: &str) -> Option<&'static str> {
+pub(crate) fn reserved_in_expressions(name: &str) -> Option<&'static str> {
     reserved(name, FIELDS)
 }
 
@@ -191,6 +195,48 @@ fn report_reserved(name: &str, what: &str, why: &str, at: At, report: &mut Repor
             format!("a {what} cannot be called `{name}`: {why}"),
         )
         .help("choose another name");
+}
+
+/// A name that a model or field can have, made of any other: `OrderItems` is `order_items`. `or` where nothing is left
+/// of it; `behind` is put to what is reserved.
+pub(crate) fn possible(name: &str, or: &str, module: Option<&str>, behind: &str) -> String {
+    let mut name = mend(name);
+    while name.contains("__") {
+        name = name.replace("__", "_");
+    }
+    if name.is_empty() {
+        or.clone_into(&mut name);
+    }
+    let taken = match module {
+        Some(module) => {
+            reserved(&name, MODELS).is_some()
+                || module == AUTH && reserved(&name, AUTH_MODELS).is_some()
+        }
+        None => reserved(&name, FIELDS).is_some() && !TIMES.contains(&name.as_str()),
+    };
+    if taken {
+        name = with_ending(&name, behind);
+    }
+    name
+}
+
+/// `name_ending`, cut where it would be too long.
+pub(crate) fn with_ending(name: &str, ending: &str) -> String {
+    let room = MAX_NAME.saturating_sub(ending.len() + 1);
+    let name = name.get(..room.min(name.len())).unwrap_or(name);
+    format!("{}_{ending}", name.trim_end_matches('_'))
+}
+
+/// A name that a module can have.
+pub(crate) fn possible_module(name: &str) -> String {
+    let name = possible(name, "app", None, "module");
+    if name.starts_with("pg_") || name.starts_with("sqlite_") {
+        return with_ending("app", name.get(..30).unwrap_or(&name));
+    }
+    match name == AUTH || reserved(&name, MODULES).is_some() {
+        true => with_ending(&name, "data"),
+        false => name,
+    }
 }
 
 /// `^[a-z][a-z0-9_]*$`, without `__`, at most [`MAX_NAME`] bytes.

@@ -3,6 +3,7 @@
 //! What comes out is a whole app but for its expressions, which can only be typed once it exists.
 
 use super::declare::{FieldDecl, ModelDecl, ModuleDecl, TypeDecl};
+use super::existing;
 use super::names;
 use super::report::{At, Located, Report};
 use super::walk::list;
@@ -40,6 +41,15 @@ pub(super) fn in_order(
 
 /// Puts what an app says in `modules/auth/module.toml` into the built-in module.
 pub(super) fn extend_auth(built_in: &mut ModuleDecl, app: ModuleDecl, report: &mut Report) {
+    if let Some(schema) = &app.schema {
+        report
+            .error(
+                schema.at,
+                "built-in",
+                "the tables of `auth` are Mainstay's own",
+            )
+            .help("declare the tables that are there in a module of another name");
+    }
     for model in app.models {
         match built_in
             .models
@@ -58,6 +68,9 @@ fn extend_model(known: &mut ModelDecl, app: ModelDecl, report: &mut Report) {
         ("open", app.open.map(|open| open.at)),
         ("changes", app.changes.map(|changes| changes.at)),
         ("renamed_from", app.renamed_from.map(|old| old.at)),
+        ("table", app.table.map(|table| table.at)),
+        ("key", app.key.map(|key| key.at)),
+        ("key_native", app.key_native.map(|native| native.at)),
     ] {
         if let Some(at) = at {
             report
@@ -178,19 +191,31 @@ impl Resolver<'_> {
     ) -> Model {
         let key = decl.id.as_ref().map_or(KeyKind::Uuid, |id| id.value);
         let mut fields = vec![system("id", key_type(key), false)];
+        let existing = existing::of_model(module, decl);
+        let system_fields = match existing {
+            None => &["id", "created_at", "updated_at", "version"][..],
+            Some(_) => &["id", "version"],
+        };
         for field in &decl.fields {
-            let taken =
-                ["id", "created_at", "updated_at", "version"].contains(&field.name.value.as_str());
+            let taken = system_fields.contains(&field.name.value.as_str());
             match self.field_type(module, decl, field) {
-                Some(ty) if !taken => fields.push(declared(field, ty)),
+                Some(ty) if !taken => {
+                    let mut made = declared(field, ty);
+                    if existing.is_some() {
+                        existing::settle(&mut made, field);
+                    }
+                    fields.push(made);
+                }
                 Some(_) => {}
                 None => {
                     self.broken.insert(field.name.value.clone());
                 }
             }
         }
-        fields.push(system("created_at", FieldType::Datetime, false));
-        fields.push(system("updated_at", FieldType::Datetime, false));
+        if existing.is_none() {
+            fields.push(system("created_at", FieldType::Datetime, false));
+            fields.push(system("updated_at", FieldType::Datetime, false));
+        }
         fields.push(system(
             "version",
             FieldType::Int {
@@ -199,6 +224,7 @@ impl Resolver<'_> {
             },
             true,
         ));
+        let is_existing = existing.is_some();
         for (at, field) in fields.iter_mut().enumerate() {
             field.id = FieldId(at as u16);
         }
@@ -209,8 +235,12 @@ impl Resolver<'_> {
             name: decl.name.value.clone(),
             renamed_from: decl.renamed_from.as_ref().map(|old| old.value.clone()),
             key,
+            existing,
             open: decl.open.as_ref().is_some_and(|open| open.value),
-            changes: decl.changes.as_ref().is_none_or(|changes| changes.value),
+            changes: match &decl.changes {
+                Some(changes) => changes.value,
+                None => !is_existing,
+            },
             fields,
             access: Access::closed(),
             indexes: Vec::new(),
@@ -506,6 +536,8 @@ fn system(name: &str, ty: FieldType, hidden: bool) -> Field {
         // `id` may be given on creation; nothing else of these ever is.
         immutable: name == "id" || name == "created_at",
         system: true,
+        computed: false,
+        existing: None,
         hidden,
         default: None,
         backfill: None,
@@ -527,6 +559,8 @@ fn declared(decl: &FieldDecl, ty: FieldType) -> Field {
         disclose: decl.disclose.is_some(),
         immutable: decl.immutable,
         system: false,
+        computed: false,
+        existing: None,
         hidden: false,
         default: None,
         backfill: None,

@@ -94,7 +94,7 @@ impl Compiler<'_> {
         for field in &decl.fields {
             // A field that could not be made has expressions all the same, but nothing to judge them by.
             let made = self.app.model(model).field_named(&field.name.value);
-            let Some(made) = made.filter(|made| !made.system) else {
+            let Some(made) = made.filter(|made| !made.system || made.existing.is_some()) else {
                 continue;
             };
             fields.push(self.field(model, made, field));

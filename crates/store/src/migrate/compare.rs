@@ -5,7 +5,7 @@ use super::renames::{self, Names};
 use super::{
     Check, ColumnChange, Ddl, Difference, DifferenceKind, Extras, FoundColumn, FoundTable,
     Introspected, Label, Nullability, Part, Plan, PlanStep, Retype, Run, Size, TableChange,
-    convert, dotted, indexes, pending, search,
+    convert, dotted, existing, indexes, pending, search,
 };
 use spec::schema::{Column, OWN, Schema, Table, TableName};
 use spec::{ColumnType, Domain};
@@ -86,6 +86,8 @@ pub fn plan(found: &Introspected, wanted: &Schema, ddl: &dyn Ddl, extras: Extras
     }
     plan.steps.extend(drop);
     plan.differences.extend(differences);
+    let existing = existing::differences(found, wanted, ddl.dialect());
+    plan.differences.extend(existing);
     plan
 }
 

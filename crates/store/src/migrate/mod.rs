@@ -20,6 +20,7 @@
 mod checks;
 mod compare;
 mod convert;
+mod existing;
 mod indexes;
 pub mod postgres;
 pub mod record;
@@ -32,6 +33,7 @@ mod tests;
 pub use checks::Check;
 pub use compare::plan;
 
+use spec::existing::catalogue::Catalogue;
 use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName};
 use spec::{ColumnType, Domain};
 use std::fmt;
@@ -371,6 +373,8 @@ pub struct Introspected {
     pub tables: Vec<FoundTable>,
     /// Indexes of the words of tables. What they are made of is no table of [`Introspected::tables`].
     pub searches: Vec<FoundSearch>,
+    /// What there is of the schemas whose tables were there before the app. PostgreSQL only.
+    pub existing: Catalogue,
     /// The data steps that ran (or were passed over on a new database), with their text then.
     pub data_steps: Vec<(String, String)>,
 }

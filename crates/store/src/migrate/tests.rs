@@ -54,7 +54,7 @@ fn made(schema: &Schema, ddl: &dyn Ddl, size: Size) -> Introspected {
         searches: Vec::new(),
         namespaces: vec!["shop".to_owned(), spec::schema::OWN.to_owned()],
         tables: schema.tables.iter().map(table).collect(),
-        data_steps: Vec::new(),
+        ..Introspected::default()
     }
 }
 
@@ -78,7 +78,7 @@ fn schema(tables: Vec<Table>) -> Schema {
     tables.push(change_log());
     Schema {
         tables,
-        data_steps: Vec::new(),
+        ..Schema::default()
     }
 }
 

@@ -103,6 +103,10 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE => StoreError::OutOfRange { cause },
         SqlState::DISK_FULL => StoreError::Full { cause },
         ref code if is_down(code) => StoreError::Unavailable { cause, maybe },
+        ref code if is_rule(code) => StoreError::Refused {
+            cause,
+            column: db.column().map(str::to_owned),
+        },
         _ => StoreError::Other { cause },
     }
 }
@@ -114,6 +118,19 @@ fn is_reference(code: &SqlState) -> bool {
         *code,
         SqlState::FOREIGN_KEY_VIOLATION | SqlState::RESTRICT_VIOLATION
     )
+}
+
+/// What a table does not take: a null, a value outside of a check, an exclusion, a form that its type has not, or what a
+/// trigger raises an exception about.
+fn is_rule(code: &SqlState) -> bool {
+    code.code().starts_with("22")
+        || matches!(
+            *code,
+            SqlState::NOT_NULL_VIOLATION
+                | SqlState::CHECK_VIOLATION
+                | SqlState::EXCLUSION_VIOLATION
+                | SqlState::RAISE_EXCEPTION
+        )
 }
 
 /// The error and what is behind it, for the log.

@@ -1,5 +1,6 @@
 //! Which tables there are, by the system catalogue.
 
+use super::catalogue::catalogue;
 use super::connection::query;
 use crate::migrate::postgres::{
     ASSIGNED, FORGOTTEN, XID, XID_INDEX, is_change_log, nulls_first, quoted, required_check,
@@ -9,6 +10,7 @@ use crate::migrate::search::postgres::SEARCHES;
 use crate::migrate::{
     BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundSearch, FoundTable, Introspected, Size,
 };
+use spec::existing::catalogue::Catalogue;
 use spec::schema::{ForeignKey, OWN, Schema, TableName};
 use spec::{ColumnType, Dialect, Domain, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -123,6 +125,7 @@ pub(super) async fn introspect(
         namespaces: namespaces.iter().map(|row| row.get(0)).collect(),
         tables: tables.into_values().collect(),
         searches: searches(client, &params).await?,
+        existing: existing(client, wanted).await?,
         data_steps: data_steps(client, format).await?,
     })
 }
@@ -146,6 +149,19 @@ async fn searches(client: &Client, params: &[Value]) -> Result<Vec<FoundSearch>,
         });
     }
     Ok(found)
+}
+
+/// The schemas of tables that were there before; nothing is asked where there are none.
+async fn existing(client: &Client, wanted: &Schema) -> Result<Catalogue, Error> {
+    let schemas: BTreeSet<String> = wanted
+        .existing
+        .iter()
+        .map(|table| table.name.namespace.clone())
+        .collect();
+    match schemas.is_empty() {
+        true => Ok(Catalogue::default()),
+        false => catalogue(client, &schemas.into_iter().collect::<Vec<_>>()).await,
+    }
 }
 
 type Tables = BTreeMap<TableName, FoundTable>;

@@ -527,7 +527,9 @@ fn explain(summary: &str, error: &tokio_postgres::Error) -> StoreError {
         StoreError::Busy { .. } => StoreError::Busy {
             cause: format!("{summary}: others have been using the table all the time"),
         },
-        StoreError::Other { cause } => StoreError::Other {
+        StoreError::Other { cause }
+        | StoreError::Refused { cause, .. }
+        | StoreError::OutOfRange { cause } => StoreError::Other {
             cause: format!("{summary}: {cause}"),
         },
         other => other,

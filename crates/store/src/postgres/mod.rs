@@ -10,6 +10,7 @@
 //! connection: a cancel hits whatever runs at the moment it arrives, which is the neighbour as often as not.
 
 mod archive;
+mod catalogue;
 mod cell;
 mod config;
 mod connection;

@@ -6,6 +6,7 @@ use crate::migrate::{
     BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundSearch, FoundTable, Introspected, Size,
 };
 use rusqlite::Connection;
+use spec::existing::catalogue::Catalogue;
 use spec::schema::{ForeignKey, OWN, TableName};
 use spec::{ColumnType, Domain};
 use std::collections::{BTreeSet, HashMap};
@@ -49,6 +50,7 @@ pub fn introspect(conn: &Connection) -> rusqlite::Result<Introspected> {
         .map(|table| table.name.namespace.as_str())
         .collect();
     Ok(Introspected {
+        existing: Catalogue::default(),
         namespaces: namespaces.into_iter().map(str::to_owned).collect(),
         tables,
         searches,

@@ -56,7 +56,7 @@ pub fn shop(columns: Vec<Column>, index: (&str, &[&str])) -> Schema {
     Schema {
         // The one that refers comes first: tables may be made in any order.
         tables: vec![products, categories, change_log()],
-        data_steps: vec![],
+        ..Schema::default()
     }
 }
 

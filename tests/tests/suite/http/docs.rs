@@ -20,6 +20,7 @@ const PAGES: &[&str] = &[
     "docs/backup.md",
     "docs/errors.md",
     "docs/expressions.md",
+    "docs/introspect.md",
     "docs/migrations.md",
     "docs/moving.md",
     "docs/openapi.md",
@@ -202,7 +203,7 @@ fn toml(example: &Path, folder: &Path, block: &Block) -> Result<(), String> {
         std::fs::write(file, &block.text).expect("a file");
         return Ok(());
     }
-    if block.text.starts_with("[models.") {
+    if block.text.starts_with("[models.") || block.text.starts_with("schema = ") {
         let app = folder.join(block.at.replace(['/', ':', '.'], "-"));
         std::fs::create_dir_all(app.join("modules/m")).expect("a folder");
         std::fs::write(app.join("mainstay.toml"), "").expect("a file");

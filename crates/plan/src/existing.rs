@@ -1,0 +1,304 @@
+//! Tables that were there before the app, on PostgreSQL: read through a view that stands in the statement itself, under
+//! the names of the model; written by their own names.
+//!
+//! A view of plain columns costs nothing: the planner of PostgreSQL pulls it up, and the table's indexes serve. A column
+//! of a type that none of ours is kept as is cast, and its indexes do not.
+//!
+//! Such a table has no `version`. Each row knows the transaction that wrote it last (`xmin`), whoever that was: it is as
+//! good for entity tags and for writing only what was read, and better in that it sees the writes of others.
+
+use crate::condition::{Conditions, Eyes, Unsupported};
+use crate::read::Planner;
+use crate::sql::{Sql, pg_type};
+use crate::write::{Guards, Record, step};
+use spec::existing::{Column, Existing};
+use spec::model::ID;
+use spec::schema::{Dialect, TableName};
+use spec::statement::{Expect, Output, Step};
+use spec::types::ColumnType;
+use spec::{FieldId, KeyKind, Model, Rule, Value};
+
+type Result<T> = std::result::Result<T, Unsupported>;
+
+/// What stands for the version. A transaction's number is below 2^32, and comes again after four thousand millions of them.
+const VERSION: &str = "xmin::text::bigint";
+
+impl Sql {
+    /// `(SELECT "OrderID" AS "id", …, xmin::text::bigint AS "version" FROM "public"."Orders")`.
+    pub(crate) fn view(&mut self, model: &Model, existing: &Existing) -> &mut Sql {
+        self.push("(SELECT ");
+        for field in &model.fields {
+            let (column, ty) = match (&field.existing, field.id) {
+                (_, ID) => (&existing.key, model.key.column()),
+                (Some(column), _) => (column, field.ty.column()),
+                (None, _) => continue,
+            };
+            self.read(column, ty, field.computed)
+                .push(" AS ")
+                .ident(&field.name)
+                .push(", ");
+        }
+        self.push(VERSION).push(" AS \"version\" FROM ");
+        self.foreign_table(&existing.table).push(")")
+    }
+
+    pub(crate) fn foreign_table(&mut self, table: &TableName) -> &mut Sql {
+        self.foreign(&table.namespace)
+            .push(".")
+            .foreign(&table.name)
+    }
+
+    /// A column as a value of ours.
+    fn read(&mut self, column: &Column, ty: ColumnType, computed: bool) -> &mut Sql {
+        let json = ty == ColumnType::Json;
+        match &column.native {
+            Some(native) if native.list => self.call("to_jsonb", &column.name),
+            None if computed && json => self.call("to_jsonb", &column.name),
+            Some(_) => self.cast(&column.name, ty),
+            None if computed && ty == ColumnType::Text => self.cast(&column.name, ty),
+            None => self.foreign(&column.name),
+        }
+    }
+
+    fn call(&mut self, function: &str, column: &str) -> &mut Sql {
+        self.push(function).push("(").foreign(column).push(")")
+    }
+
+    fn cast(&mut self, column: &str, ty: ColumnType) -> &mut Sql {
+        self.push("CAST(")
+            .foreign(column)
+            .push(" AS ")
+            .push(pg_type(ty))
+            .push(")")
+    }
+
+    /// A value of ours, as SQL, as the column keeps it. Where its type is ours, PostgreSQL converts by itself: an
+    /// `integer` takes a `bigint` that fits.
+    fn kept(&mut self, column: &Column, value: &str) -> &mut Sql {
+        let Some(native) = &column.native else {
+            return self.push(value);
+        };
+        if native.list {
+            self.push("CASE WHEN ")
+                .push(value)
+                .push(" IS NULL THEN NULL ELSE CAST(ARRAY(SELECT jsonb_array_elements_text(")
+                .push(value)
+                .push(")) AS ")
+                .foreign_table(&native.ty)
+                .push("[]) END")
+        } else {
+            self.push("CAST(")
+                .push(value)
+                .push(" AS ")
+                .foreign_table(&native.ty)
+                .push(")")
+        }
+    }
+
+    fn bind_kept(&mut self, column: &Column, value: Value, ty: ColumnType) -> &mut Sql {
+        if column.native.is_none() {
+            return self.bind(value, ty);
+        }
+        let (bound, _) = self.aside(|sql| {
+            sql.bind(value, ty);
+        });
+        self.kept(column, &bound)
+    }
+}
+
+impl Planner<'_> {
+    /// The existing table of a model, on the store that can have one.
+    pub(crate) fn existing<'m>(&self, model: &'m Model) -> Option<&'m Existing> {
+        model
+            .existing
+            .as_ref()
+            .filter(|_| self.dialect == Dialect::Postgres)
+    }
+
+    /// What has no value is left out, so that the database's own defaults come in.
+    pub(crate) fn create_existing(
+        &self,
+        model: &Model,
+        existing: &Existing,
+        record: &Record<'_>,
+        guard: Option<&Rule>,
+    ) -> Result<Vec<Step>> {
+        let mut sql = Sql::new(self.dialect);
+        let given: Vec<(FieldId, &Column, ColumnType)> = columns(model, existing)
+            .filter(|(field, ..)| !record.values[usize::from(field.0)].is_null())
+            .collect();
+        let assigned = model.key == KeyKind::Int && record.values[0].is_null();
+        sql.push("INSERT INTO ").foreign_table(&existing.table);
+        for (i, (_, column, _)) in given.iter().enumerate() {
+            sql.push(if i > 0 { ", " } else { " (" })
+                .foreign(&column.name);
+        }
+        sql.push(if given.is_empty() { " " } else { ") " });
+        if model.key == KeyKind::Int && !assigned {
+            // Also where the database would not have keys given (`GENERATED ALWAYS`).
+            sql.push("OVERRIDING SYSTEM VALUE ");
+        }
+        match guard {
+            None if given.is_empty() => {
+                sql.push("DEFAULT VALUES");
+            }
+            None => {
+                sql.push("VALUES (");
+                for (i, (field, column, ty)) in given.iter().enumerate() {
+                    let value = record.values[usize::from(field.0)].clone();
+                    sql.push(if i > 0 { ", " } else { "" })
+                        .bind_kept(column, value, *ty);
+                }
+                sql.push(")");
+            }
+            Some(rule) => {
+                sql.push("SELECT ");
+                for (i, (field, column, _)) in given.iter().enumerate() {
+                    let value = format!("n.\"{}\"", model.field(*field).name);
+                    sql.push(if i > 0 { ", " } else { "" }).kept(column, &value);
+                }
+                sql.push(" FROM (SELECT ");
+                self.values(&mut sql, model, record, usize::from(assigned), true);
+                sql.push(") n WHERE ");
+                Conditions::new(self.app, model.id, "n", Eyes::Rule).rule(&mut sql, rule)?;
+            }
+        }
+        let mut columns = Vec::new();
+        if assigned {
+            sql.push(" RETURNING ").foreign(&existing.key.name);
+            columns.push(Output::Captured {
+                ty: ColumnType::Int,
+            });
+        }
+        let mut steps = Vec::with_capacity(2);
+        if model.key == KeyKind::Int && !assigned {
+            steps.push(self.advance(model, record.values[0].clone()));
+        }
+        steps.push(step(sql, columns, Expect::One));
+        Ok(steps)
+    }
+
+    pub(crate) fn update_existing(
+        &self,
+        model: &Model,
+        existing: &Existing,
+        version: i64,
+        changed: &[FieldId],
+        record: &Record<'_>,
+        guards: Guards<'_>,
+    ) -> Result<Vec<Step>> {
+        let mut sql = Sql::new(self.dialect);
+        sql.push("UPDATE ")
+            .foreign_table(&existing.table)
+            .push(" AS w SET ");
+        let mut any = false;
+        for (field, column, ty) in columns(model, existing).filter(|(id, ..)| changed.contains(id))
+        {
+            let value = record.values[usize::from(field.0)].clone();
+            sql.push(if any { ", " } else { "" })
+                .foreign(&column.name)
+                .push(" = ")
+                .bind_kept(column, value, ty);
+            any = true;
+        }
+        if !any {
+            // A write that changes nothing is one all the same: it moves the version.
+            let key = &existing.key.name;
+            sql.foreign(key).push(" = w.").foreign(key);
+        }
+        if guards.stored.is_some() || guards.result.is_some() {
+            sql.push(" FROM ").table(model).push(" t");
+        }
+        self.where_row(&mut sql, model, existing, &record.values[0], version);
+        if guards.stored.is_some() || guards.result.is_some() {
+            self.and_view(&mut sql, model, &record.values[0], version);
+        }
+        if let Some(rule) = guards.stored {
+            sql.push(" AND ");
+            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
+        }
+        if let Some(rule) = guards.result {
+            sql.push(" AND EXISTS (SELECT 1 FROM (SELECT ");
+            self.values(&mut sql, model, record, 0, true);
+            sql.push(") n WHERE ");
+            Conditions::new(self.app, model.id, "n", Eyes::Rule)
+                .with_old("t")
+                .rule(&mut sql, rule)?;
+            sql.push(")");
+        }
+        Ok(vec![step(sql, Vec::new(), Expect::One)])
+    }
+
+    pub(crate) fn delete_existing(
+        &self,
+        model: &Model,
+        existing: &Existing,
+        id: &Value,
+        version: i64,
+        guard: Option<&Rule>,
+    ) -> Result<Vec<Step>> {
+        let mut sql = Sql::new(self.dialect);
+        sql.push("DELETE FROM ")
+            .foreign_table(&existing.table)
+            .push(" AS w");
+        if guard.is_some() {
+            sql.push(" USING ").table(model).push(" t");
+        }
+        self.where_row(&mut sql, model, existing, id, version);
+        if let Some(rule) = guard {
+            self.and_view(&mut sql, model, id, version);
+            sql.push(" AND ");
+            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
+        }
+        Ok(vec![step(sql, Vec::new(), Expect::One)])
+    }
+
+    /// The row itself at the version that was read: looked at again when another transaction was waited for.
+    fn where_row(
+        &self,
+        sql: &mut Sql,
+        model: &Model,
+        existing: &Existing,
+        id: &Value,
+        version: i64,
+    ) {
+        sql.push(" WHERE ");
+        let (key, ty) = (&existing.key, model.key.column());
+        match &key.native {
+            None => sql.push("w.").foreign(&key.name),
+            Some(_) => sql
+                .push("CAST(w.")
+                .foreign(&key.name)
+                .push(" AS ")
+                .push(pg_type(ty))
+                .push(")"),
+        };
+        sql.push(" = ").bind(id.clone(), ty);
+        sql.push(" AND w.")
+            .push(VERSION)
+            .push(" = ")
+            .bind(Value::Int(version), ColumnType::Int);
+    }
+
+    /// The same row under the model's names, for rules that need other records.
+    fn and_view(&self, sql: &mut Sql, model: &Model, id: &Value, version: i64) {
+        sql.push(" AND t.\"id\" = ")
+            .bind(id.clone(), model.key.column())
+            .push(" AND t.\"version\" = ")
+            .bind(Value::Int(version), ColumnType::Int);
+    }
+}
+
+/// The columns that are written, the key first.
+fn columns<'m>(
+    model: &'m Model,
+    existing: &'m Existing,
+) -> impl Iterator<Item = (FieldId, &'m Column, ColumnType)> {
+    model.fields.iter().filter_map(|field| {
+        if field.id == ID {
+            return Some((ID, &existing.key, model.key.column()));
+        }
+        let column = field.existing.as_ref().filter(|_| !field.computed)?;
+        Some((field.id, column, field.ty.column()))
+    })
+}

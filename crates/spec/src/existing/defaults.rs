@@ -1,0 +1,132 @@
+//! Defaults of columns → defaults of ours, where those can say them. Others stay the database's: an insert that does not
+//! name the column gets them.
+
+use super::checks::{number, whole};
+use crate::types::FieldType;
+
+/// An expression of ours for what `pg_get_expr` prints.
+pub(super) fn read(text: &str, ty: &FieldType) -> Option<String> {
+    let text = text.trim();
+    if matches!(ty, FieldType::Datetime) {
+        const NOW: [&str; 4] = [
+            "now()",
+            "current_timestamp",
+            "transaction_timestamp()",
+            "statement_timestamp()",
+        ];
+        let bare = text.split("::").next().unwrap_or(text).to_lowercase();
+        return NOW.contains(&bare.as_str()).then(|| "now".to_owned());
+    }
+    let constant = constant(text)?;
+    match (ty, constant) {
+        (FieldType::Bool, Constant::Word(word)) if ["true", "false"].contains(&&*word) => {
+            Some(word)
+        }
+        (FieldType::Int { .. }, Constant::Word(word) | Constant::Text(word)) => whole(&word),
+        (
+            FieldType::Decimal { .. } | FieldType::Float { .. },
+            Constant::Word(word) | Constant::Text(word),
+        ) => number(&word),
+        (
+            FieldType::String { .. } | FieldType::Text { .. } | FieldType::Enum { .. },
+            Constant::Text(value),
+        ) => Some(self::text(&value)),
+        _ => None,
+    }
+}
+
+enum Constant {
+    Word(String),
+    Text(String),
+}
+
+/// `'draft'::character varying`, `(-1)`, `0.5`, `true`: one constant, maybe under a cast.
+fn constant(text: &str) -> Option<Constant> {
+    if let Some(rest) = text.strip_prefix('\'') {
+        let mut value = String::new();
+        let mut chars = rest.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            if c != '\'' {
+                value.push(c);
+                continue;
+            }
+            if chars.next_if(|(_, next)| *next == '\'').is_some() {
+                value.push('\'');
+                continue;
+            }
+            let behind = &rest[at + 1..];
+            let cast = |text: &str| {
+                let bare =
+                    |c: char| c.is_alphanumeric() || c == '_' || c == ' ' || "(),.\"".contains(c);
+                text.chars().all(bare)
+            };
+            return match behind.strip_prefix("::") {
+                None if behind.is_empty() => Some(Constant::Text(value)),
+                Some(ty) if cast(ty) => Some(Constant::Text(value)),
+                _ => None,
+            };
+        }
+        return None;
+    }
+    let bare = text.split("::").next().unwrap_or(text);
+    let bare = bare.trim_start_matches('(').trim_end_matches(')');
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    (!bare.is_empty() && bare.chars().all(plain)).then(|| Constant::Word(bare.to_lowercase()))
+}
+
+/// A text as an expression has it.
+pub(super) fn text(value: &str) -> String {
+    let mut out = String::from("'");
+    for c in value.chars() {
+        match c {
+            '\'' => out.push_str("\\'"),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_and_the_clock_are_taken_over() {
+        let int = FieldType::Int {
+            min: None,
+            max: None,
+        };
+        let string = FieldType::String { max: 20 };
+        let decimal = FieldType::Decimal { scale: 2 };
+        for (theirs, ty, ours) in [
+            ("0", &int, Some("0")),
+            ("'-1'::integer", &int, Some("-1")),
+            ("(-1)", &int, Some("-1")),
+            ("0.5", &decimal, Some("0.5")),
+            ("'7'::numeric", &decimal, Some("7.0")),
+            ("(0)::numeric", &decimal, Some("0.0")),
+            ("'draft'::character varying", &string, Some("'draft'")),
+            ("'it''s \\ so'::text", &string, Some("'it\\'s \\\\ so'")),
+            ("'a'::public.\"My Mood\"", &string, Some("'a'")),
+            ("true", &FieldType::Bool, Some("true")),
+            ("now()", &FieldType::Datetime, Some("now")),
+            ("CURRENT_TIMESTAMP", &FieldType::Datetime, Some("now")),
+            ("CURRENT_DATE", &FieldType::Date, None),
+            ("nextval('a_seq'::regclass)", &int, None),
+            ("('a'::text || 'b'::text)", &string, None),
+            ("'a'::text || other()", &string, None),
+            ("upper('a'::text)", &string, None),
+            ("'{}'::jsonb", &FieldType::Json, None),
+            ("NULL::character varying", &string, None),
+            ("gen_random_uuid()", &FieldType::Uuid, None),
+        ] {
+            assert_eq!(read(theirs, ty).as_deref(), ours, "{theirs}");
+        }
+    }
+}
