@@ -7,9 +7,10 @@
 use crate::access_token::Verified;
 use crate::auth::{Auth, principal};
 use crate::fault::{session_ended, suspended};
+use crate::sql::Sql;
 use spec::problem::Result;
 use spec::statement::Step;
-use spec::{Principal, Problem, Uuid, Value};
+use spec::{Dialect, Principal, Problem, Uuid, Value};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,12 @@ impl Auth {
     /// Steps that forget all that is kept of a user here. To be committed with the deletion of the record.
     pub fn forget_steps(&self, user: Uuid) -> Vec<Step> {
         self.sql.forget(user)
+    }
+
+    /// Steps for a database that was put back to an earlier state: every session in it ends, and what is kept of users
+    /// who are not there is forgotten.
+    pub fn restored_steps(dialect: Dialect, now: i64) -> Vec<Step> {
+        Sql::new(dialect).restored(now)
     }
 
     /// Forgets sessions that ended more than a day ago, at most `slice` of them, and says how many: less than

@@ -149,6 +149,23 @@ impl Sql {
         .into()
     }
 
+    /// For a database that went back in time: what was ended since must not live again, and nobody knows here what that
+    /// was. What is kept of users who are not there any more goes.
+    pub fn restored(self, now: i64) -> Vec<Step> {
+        let end = r#"UPDATE @sessions SET "revoked_at" = ?1, "expires_at" = ?1 WHERE "revoked_at" IS NULL"#;
+        let gone = [
+            r#"DELETE FROM @passwords WHERE "user" NOT IN (SELECT "id" FROM @users)"#,
+            r#"DELETE FROM @sessions WHERE "user" NOT IN (SELECT "id" FROM @users)"#,
+            r#"DELETE FROM @roles WHERE "user" NOT IN (SELECT "id" FROM @users)"#,
+        ];
+        let mut steps = vec![self.any(end, &[moment(now)])];
+        steps.extend(gone.map(|sql| self.any(sql, &[])));
+        for step in &mut steps {
+            step.statement.lane = Lane::Unbounded;
+        }
+        steps
+    }
+
     pub fn roles(self, user: Uuid) -> Statement {
         let sql = r#"SELECT "role" FROM @roles WHERE "user" = ?1 ORDER BY "role""#;
         self.statement(sql, &[id(user)], &[Text])

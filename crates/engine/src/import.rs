@@ -5,6 +5,7 @@ use crate::execute::Engine;
 use crate::judge::Judge;
 use spec::input;
 use spec::problem::Result;
+use spec::settings::Limits;
 use spec::statement::Step;
 use spec::{App, Field, FieldId, ModelId, Principal, Value};
 use std::sync::Arc;
@@ -60,7 +61,13 @@ impl Import {
     /// store to say, inside the module; across modules a reference may come before its target.
     pub fn record(&self, body: &[u8]) -> Result<Imported> {
         let judge = &self.judge;
-        let input = input::read(judge.model(), body, &judge.app.settings.limits)?;
+        // Records grow over many requests: what bounds one of them does not bound what comes of them.
+        let limits = Limits {
+            json_depth: u32::MAX,
+            members: u32::MAX,
+            ..judge.app.settings.limits.clone()
+        };
+        let input = input::read(judge.model(), body, &limits)?;
         let draft = judge.draft(&input, None, &[])?;
         let steps = judge.draft_steps(&draft)?;
         if let Some(problem) = draft.invalid {

@@ -13,11 +13,15 @@ use crate::new_file::{NewFile, private_folder, sync_folder};
 use spec::App;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use store::sqlite::backup::{self, Look};
 
 /// What a backup's file ends in, and what is behind that for its manifest.
 const EXTENSION: &str = ".db";
 const BESIDE: &str = ".json";
+
+/// A copy that was not written to for so long is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// A backup that is there.
 #[derive(Debug, Clone)]
@@ -50,6 +54,7 @@ pub type Progress<'p> = &'p mut dyn FnMut(&'static str, u64, u64);
 /// Makes a backup of a database in a folder, and checks it. Blocks.
 pub fn create(app: &App, database: &Path, folder: &Path, progress: Progress<'_>) -> Result<Entry> {
     private_folder(folder).map_err(of(folder))?;
+    clear(&app.settings.name, folder);
     let made_at = spec::time::now_micros();
     let path = folder.join(format!("{}{EXTENSION}", name(&app.settings.name, made_at)));
     let file = NewFile::create(&path, false).map_err(of(&path))?;
@@ -59,7 +64,8 @@ pub fn create(app: &App, database: &Path, folder: &Path, progress: Progress<'_>)
     .map_err(of(database))?;
     progress("checking", 0, 1);
     let facts = backup::look(file.partial(), Look::Quick).map_err(of(database))?;
-    let manifest = Manifest::of(app, made_at, file.partial(), facts).map_err(of(&path))?;
+    let manifest =
+        Manifest::of(app, database, made_at, file.partial(), facts).map_err(of(&path))?;
     file.finish().map_err(of(&path))?;
     let beside = beside(&path);
     let mut text = NewFile::create(&beside, false).map_err(of(&beside))?;
@@ -69,8 +75,10 @@ pub fn create(app: &App, database: &Path, folder: &Path, progress: Progress<'_>)
     Ok(Entry { path, manifest })
 }
 
-/// Every backup of an app in a folder, oldest first. Files that are none, or not of this app, are passed over.
-pub fn list(app: &str, folder: &Path) -> Result<Vec<Entry>> {
+/// Every backup of an app in a folder, oldest first; of its database of this name, if one is given. Files that are none
+/// are passed over.
+pub fn list(app: &App, database: Option<&Path>, folder: &Path) -> Result<Vec<Entry>> {
+    let database = database.map(file_name);
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(of(folder))?,
@@ -82,13 +90,40 @@ pub fn list(app: &str, folder: &Path) -> Result<Vec<Entry>> {
             continue;
         }
         if let Ok(manifest) = manifest(&path)
-            && manifest.app == app
+            && manifest.app == app.settings.name
+            && (database.is_none() || manifest.database.is_none() || manifest.database == database)
         {
             found.push(Entry { path, manifest });
         }
     }
     found.sort_by(|a, b| (a.manifest.made_at, &a.path).cmp(&(b.manifest.made_at, &b.path)));
     Ok(found)
+}
+
+/// Removes what an earlier one left that was ended before it was done. Best effort: a backup does not hang on it.
+fn clear(app: &str, folder: &Path) {
+    let begins = name_of(app);
+    let old = |entry: &std::fs::DirEntry| {
+        let modified = entry.metadata().and_then(|m| m.modified()).ok();
+        modified.is_some_and(|at| at.elapsed().is_ok_and(|age| age > ABANDONED))
+    };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&begins) && name.contains(".db.partial-") && old(&entry) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether a file is a backup, with its manifest beside it.
+pub fn is_backup(path: &Path) -> bool {
+    beside(path).is_file() && manifest(path).is_ok()
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// The manifest beside a backup.
@@ -117,16 +152,27 @@ pub fn verify(path: &Path, progress: Progress<'_>) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Removes the oldest backups of an app beyond the `keep` newest; those that went.
-pub fn retain(app: &str, folder: &Path, keep: usize) -> Result<Vec<PathBuf>> {
-    let mut found = list(app, folder)?;
+/// Removes the oldest backups of an app's database beyond the `keep` newest, never `made`, the one that was just made:
+/// one dated in the future would push it out. Answers those that went.
+pub fn retain(
+    app: &App,
+    database: &Path,
+    folder: &Path,
+    keep: usize,
+    made: &Path,
+) -> Result<Vec<PathBuf>> {
+    let mut found = list(app, Some(database), folder)?;
     found.truncate(found.len().saturating_sub(keep.max(1)));
     let mut gone = Vec::with_capacity(found.len());
-    for Entry { path, .. } in found {
+    for Entry { path, .. } in found.into_iter().filter(|entry| entry.path != made) {
         // The database first: a manifest alone is passed over, a database alone might be taken for one of use.
-        std::fs::remove_file(&path).map_err(of(&path))?;
-        let beside = beside(&path);
-        std::fs::remove_file(&beside).map_err(of(&beside))?;
+        for file in [path.clone(), beside(&path)] {
+            match std::fs::remove_file(&file) {
+                // Somebody else lets it go at the same time.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                removed => removed.map_err(of(&file))?,
+            }
+        }
         gone.push(path);
     }
     if !gone.is_empty() {
@@ -141,13 +187,18 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// `shop-20261128T120000.000001Z`: in the order of time, and good on every file system.
-fn name(app: &str, at: i64) -> String {
+/// An app's name as it is good on every file system.
+fn name_of(app: &str) -> String {
     let plain = |c: char| match c.is_ascii_alphanumeric() || c == '_' {
         true => c,
         false => '-',
     };
-    let app: String = app.chars().take(40).map(plain).collect();
+    app.chars().take(40).map(plain).collect()
+}
+
+/// `shop-20261128T120000.000001Z`: in the order of time.
+fn name(app: &str, at: i64) -> String {
+    let app = name_of(app);
     let at: String = spec::time::timestamp_text(at)
         .chars()
         .filter(|c| !matches!(c, '-' | ':'))

@@ -94,6 +94,13 @@ impl Database {
                     ..sqlite::Options::default()
                 };
                 let path = path.clone();
+                if crate::backup::is_backup(&path) {
+                    return Err(StoreError::Other {
+                        cause: "it is a backup, which would be changed by opening it: restore it to a file of its own \
+                                first (mainstay backup restore FILE --database sqlite:then.db)"
+                            .to_owned(),
+                    });
+                }
                 // Opening touches the disk and may wait for a lock.
                 let open = move || {
                     keep_private(&path);

@@ -5,7 +5,8 @@ use crate::csv;
 use plan::every::{Form, column_type};
 use spec::statement::Rows;
 use spec::types::ColumnType;
-use spec::{App, Model, ModelId, Principal, Problem};
+use spec::{App, Model, ModelId, Principal, Problem, Value};
+use std::borrow::Cow;
 use std::io::Write;
 use store::snapshot::Snapshot;
 
@@ -120,9 +121,29 @@ impl Table<'_> {
         self.out.clear();
         let width = self.types.len();
         for row in rows.captured.chunks(width) {
-            csv::write_row(&mut self.out, row, &self.types, &mut self.scratch);
+            let row = declared(self.model, row);
+            csv::write_row(&mut self.out, &row, &self.types, &mut self.scratch);
         }
         &self.out
+    }
+}
+
+/// Without undeclared fields that have the name of a declared one by now, as in JSON.
+fn declared<'r>(model: &Model, row: &'r [Value]) -> Cow<'r, [Value]> {
+    let Some(Value::Json(extra)) = row.last().filter(|_| model.open) else {
+        return Cow::Borrowed(row);
+    };
+    let mut kept = b"{".to_vec();
+    spec::json::write_members(&mut kept, false, extra, &model.taken);
+    kept.push(b'}');
+    match String::from_utf8(kept) {
+        Ok(kept) if kept != **extra => {
+            let mut row = row.to_vec();
+            row.pop();
+            row.push(Value::Json(kept.into()));
+            Cow::Owned(row)
+        }
+        _ => Cow::Borrowed(row),
     }
 }
 

@@ -18,6 +18,9 @@ use store::{Batch, Loaded, StoreError};
 /// Steps that go to the store together.
 const BATCH: usize = 500;
 
+/// Bytes of one record. It may have grown over many requests, each within `limits.body`.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// Batches that wait for the store.
 const AHEAD: usize = 4;
 
@@ -295,7 +298,7 @@ async fn feed(
         Some(_) => BESIDE_USERS,
         None => &[],
     };
-    let mut lines = Lines::open(file, of, beside, app.settings.limits.body).map_err(io)?;
+    let mut lines = Lines::open(file, of, beside, MOST_BYTES).map_err(io)?;
     let (mut bad, mut more) = (Vec::new(), 0u64);
     let mut order = Order::default();
     let before = state.bytes;

@@ -64,7 +64,8 @@ pub fn fitted(field: &Field, value: Value) -> Result<Value> {
                 return Err(no_number(name));
             }
             range(name, n, *min, *max)?;
-            Ok(Value::Float(n))
+            // SQLite keeps no sign of zero: there is one zero.
+            Ok(Value::Float(n + 0.0))
         }
         (FieldType::Decimal { scale }, Value::Decimal(given)) => {
             let kept = given.rescale(*scale).filter(|d| d.fits());

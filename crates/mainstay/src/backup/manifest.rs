@@ -17,6 +17,8 @@ const FORMAT: u64 = 1;
 pub struct Manifest {
     /// The app's name.
     pub app: String,
+    /// The name of the database's file: one app may have several. None in manifests of the first versions.
+    pub database: Option<String>,
     /// Microseconds since 1970.
     pub made_at: i64,
     /// The version of Mainstay that made it.
@@ -77,9 +79,16 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 impl Manifest {
     /// Of a database file that was just made.
-    pub fn of(app: &App, made_at: i64, path: &Path, facts: Facts) -> std::io::Result<Manifest> {
+    pub fn of(
+        app: &App,
+        database: &Path,
+        made_at: i64,
+        path: &Path,
+        facts: Facts,
+    ) -> std::io::Result<Manifest> {
         Ok(Manifest {
             app: app.settings.name.clone(),
+            database: Some(super::file_name(database)),
             made_at,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             bytes: std::fs::metadata(path)?.len(),
@@ -116,6 +125,7 @@ impl Manifest {
         let manifest = json!({
             "mainstay_backup": FORMAT,
             "app": self.app,
+            "database": self.database,
             "made_at": time(self.made_at),
             "version": self.version,
             "bytes": self.bytes,
@@ -153,6 +163,7 @@ impl Manifest {
         rows.sort();
         Ok(Manifest {
             app: text(&json["app"])?,
+            database: json["database"].as_str().map(str::to_owned),
             made_at: time(&json["made_at"])?,
             version: text(&json["version"])?,
             bytes: json["bytes"].as_u64().ok_or_else(no_manifest)?,
@@ -189,6 +200,7 @@ mod tests {
     fn a_manifest_is_read_as_it_was_written() {
         let manifest = Manifest {
             app: "shop".to_owned(),
+            database: Some("data.db".to_owned()),
             made_at: 1_700_000_000_000_000,
             version: "0.1.0".to_owned(),
             bytes: 4096,

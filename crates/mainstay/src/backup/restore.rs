@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use store::changes::{self, Change, ChangeBatch, Offset};
 use store::migrate::Extras;
 use store::sqlite::backup::{self, Log, Look};
@@ -94,8 +95,12 @@ pub async fn restore(what: Restore<'_>, progress: Progress<'_>) -> Result<Restor
             progress,
         )
         .await?;
-        backup::settle(file.partial()).map_err(of(database))?;
     }
+    progress("ending sessions", 0, 1);
+    end_sessions(file.partial())
+        .await
+        .map_err(of(what.backup))?;
+    backup::settle(file.partial()).map_err(of(database))?;
     progress("checking", 0, 1);
     backup::look(file.partial(), Look::Quick).map_err(of(what.backup))?;
     let partial = file.keep().map_err(of(database))?;
@@ -111,6 +116,19 @@ pub async fn restore(what: Restore<'_>, progress: Progress<'_>) -> Result<Restor
     crate::new_file::sync_folder(database).map_err(of(database))?;
     restored.kept = there.then_some(kept);
     Ok(restored)
+}
+
+/// A session that was ended after the backup is alive in it: none is taken over.
+async fn end_sessions(partial: &Path) -> store::Result<()> {
+    let store = Database::Sqlite(partial.to_owned())
+        .open(Role::Command)
+        .await?;
+    let steps = auth::Auth::restored_steps(store.dialect(), spec::time::now_micros());
+    let ended = store
+        .write(steps, Instant::now() + Duration::from_secs(600))
+        .await;
+    store.close().await;
+    ended.map(|_| ())
 }
 
 /// Copies a backup, and answers the digest of what was copied.

@@ -72,13 +72,14 @@ impl Schedule {
 
     /// How long until the next is due; none where it is.
     async fn due(&self, app: &Arc<App>, made: &Made) -> Option<Duration> {
-        let (name, folder) = (app.settings.name.clone(), self.folder.clone());
-        let found = tokio::task::spawn_blocking(move || list(&name, &folder)).await;
+        let (app, schedule) = (Arc::clone(app), self.clone());
+        let list = move || list(&app, Some(&schedule.database), &schedule.folder);
+        let found = tokio::task::spawn_blocking(list).await;
         let newest = found.ok()?.ok()?.pop()?.manifest.made_at;
         made.newest.store(newest, Ordering::Relaxed);
-        let age = spec::time::now_micros().checked_sub(newest)?;
-        // One from the future, by another clock, is waited for no longer than the next.
-        let age = Duration::from_micros(u64::try_from(age).unwrap_or(0));
+        // One from the future, by a clock that was wrong, tells nothing of when the last was made.
+        let age = u64::try_from(spec::time::now_micros() - newest).ok()?;
+        let age = Duration::from_micros(age);
         self.every.checked_sub(age).filter(|wait| !wait.is_zero())
     }
 
@@ -94,7 +95,7 @@ impl Schedule {
             } = &schedule;
             let entry = create(&app, database, folder, &mut |_, _, _| {})?;
             // The backup is there, whatever becomes of the others.
-            if let Err(error) = retain(&app.settings.name, folder, *keep) {
+            if let Err(error) = retain(&app, database, folder, *keep, &entry.path) {
                 tracing::warn!(%error, "old backups were not removed");
             }
             Ok(entry.manifest.made_at)

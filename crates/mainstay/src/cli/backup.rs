@@ -26,6 +26,8 @@ impl From<BackupError> for Failure {
 struct At {
     app: Arc<App>,
     config: Config,
+    /// Whose backups are meant: the app's own database, whatever file is to be restored to.
+    own: Database,
     folder: PathBuf,
 }
 
@@ -37,9 +39,15 @@ impl At {
             listen: None,
         };
         let config = app::resolve(folder, &app, &flags)?;
+        let flags = Flags {
+            database: None,
+            listen: None,
+        };
+        let own = app::resolve(folder, &app, &flags)?.database;
         Ok(At {
             app,
             config,
+            own,
             folder: folder.to_owned(),
         })
     }
@@ -52,9 +60,17 @@ impl At {
         dir.unwrap_or_else(|| self.folder.join(&self.config.settings.backup.dir))
     }
 
+    fn all(&self, dir: &Path) -> Result<Vec<Entry>, Failure> {
+        let own = match &self.own {
+            Database::Sqlite(file) => Some(file.as_path()),
+            Database::Postgres { .. } => None,
+        };
+        Ok(backup::list(&self.app, own, dir)?)
+    }
+
     /// The newest backup made at a moment or before it; the newest of all without one.
     fn newest(&self, dir: &Path, until: Option<i64>) -> Result<PathBuf, Failure> {
-        let mut found = backup::list(self.name(), dir)?;
+        let mut found = self.all(dir)?;
         found.retain(|entry| until.is_none_or(|until| entry.manifest.made_at <= until));
         found.pop().map(|entry| entry.path).ok_or_else(|| {
             let before =
@@ -138,7 +154,7 @@ async fn create(at: At, dir: Option<PathBuf>, keep: Option<u32>) -> Result<(), F
         print::count(rows, "row")
     ));
     let keep = keep.unwrap_or(at.config.settings.backup.keep);
-    for gone in backup::retain(at.name(), &dir, keep as usize)? {
+    for gone in backup::retain(&at.app, file, &dir, keep as usize, &path)? {
         print::line(print::dim(format!("  {} removed", gone.display())));
     }
     Ok(())
@@ -146,7 +162,7 @@ async fn create(at: At, dir: Option<PathBuf>, keep: Option<u32>) -> Result<(), F
 
 fn list(at: &At, dir: Option<PathBuf>, format: Format) -> Result<(), Failure> {
     let dir = at.backups(dir);
-    let found = backup::list(at.name(), &dir)?;
+    let found = at.all(&dir)?;
     match format {
         Format::Json => {
             let entry = |entry: &Entry| {
@@ -273,6 +289,10 @@ async fn restore_one(at: At, asked: Asked) -> Result<(), Failure> {
     } else {
         other_schema(&at.app, &manifest);
     }
+    print::warning(
+        "passwords and roles are those of the backup, also where they were changed or withdrawn since; all sessions \
+         were ended",
+    );
     if let Some(kept) = kept {
         print::line(format!("what was there is kept as {}", kept.display()));
     }
@@ -294,7 +314,6 @@ fn told_apart(app: &App) {
             unlogged.join(", ")
         ));
     }
-    print::warning("passwords, roles and sessions are in no log: they are those of the backup");
 }
 
 fn moment(text: &str) -> Result<i64, Failure> {
@@ -383,6 +402,13 @@ fn show(archive: &Archive) -> bool {
             false,
             "no segment was archived since the server's statistics began".to_owned(),
         ),
+    }
+    // One is being written, and one may be on its way.
+    if let Some(behind) = archive.behind.filter(|behind| *behind > 2) {
+        say(
+            false,
+            format!("{behind} segments were written since that one: the archive does not keep up"),
+        );
     }
     if let Some((segment, ago)) = &archive.failing {
         say(

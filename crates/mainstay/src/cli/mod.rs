@@ -188,11 +188,11 @@ enum Command {
     /// Write records to a file, JSON lines or CSV, as `import` takes them
     #[command(
         after_help = "Examples:\n  mainstay export catalog.products --out products.csv --app shop\n  \
-                      mainstay export --all --out exported --app shop"
+                      mainstay export --all --out exported --app shop",
+        group(clap::ArgGroup::new("what").required(true).args(["model", "all"]))
     )]
     Export {
         /// module.model
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
         model: Option<String>,
         /// Export every model, in one state of the database, each to a file of its own
         #[arg(long)]

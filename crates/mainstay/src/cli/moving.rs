@@ -15,9 +15,9 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
 use store::copy::{CopyError, Progress};
 use store::snapshot::Snapshot;
+use store::{Store, StoreError};
 
 /// Bytes that are gathered before they are written.
 const BUFFER: usize = 1 << 18;
@@ -374,6 +374,13 @@ fn copy_failure(error: CopyError, folder: &Path, from: &Database, to: &Database)
             "{error}\n{nothing}: --to names a database without records, a new file or one that `createdb` made"
         )),
         CopyError::Source(error) => Failure::new(format!("{}: {error}\n{nothing}", from.shown())),
+        // The connection was lost while it was committed.
+        CopyError::Target(error @ StoreError::Unavailable { maybe: true, .. }) => {
+            Failure::new(format!(
+                "{}: {error}\nwhether all of it was carried or nothing is not known: look whether there are records",
+                to.shown()
+            ))
+        }
         CopyError::Target(error) => Failure::new(format!("{}: {error}\n{nothing}", to.shown())),
         CopyError::Differs { .. } => Failure::new(format!("{error}\n{nothing}")),
     }

@@ -165,7 +165,7 @@ fn unread(why: &Unread) -> Problem {
     match why {
         Unread::TooLong(limit) => Problem::new(
             Code::BodyTooLarge,
-            format!("The record is longer than {limit} bytes (`limits.body`)."),
+            format!("The record is longer than {limit} bytes."),
         ),
         Unread::Quotes(why) => Problem::new(
             Code::Invalid,

@@ -107,7 +107,8 @@ fn write(out: &mut Vec<u8>, value: &Value) {
         Value::Null => out.push(0),
         Value::Bool(v) => out.extend_from_slice(&[3, u8::from(*v)]),
         Value::Int(v) => fixed(out, 4, &v.to_le_bytes()),
-        Value::Float(v) => fixed(out, 5, &v.to_bits().to_le_bytes()),
+        // SQLite keeps no sign of zero.
+        Value::Float(v) => fixed(out, 5, &(v + 0.0).to_bits().to_le_bytes()),
         Value::Decimal(v) => {
             fixed(out, 6, &v.units.to_le_bytes());
             out.push(v.scale);
@@ -169,5 +170,12 @@ mod tests {
         counter.add(&rows[..2]);
         counter.add(&rows[2..]);
         assert_eq!(counter.finish(), whole);
+    }
+
+    #[test]
+    fn there_is_one_zero() {
+        let of = |x: f64| tally(1, &[Value::Float(x)]);
+        assert_eq!(of(0.0), of(-0.0));
+        assert_ne!(of(0.0), of(f64::MIN_POSITIVE));
     }
 }

@@ -439,3 +439,73 @@ fn postgresql_has_its_own_means() {
     assert!(!gone.said().contains("pass-word"), "{}", gone.said());
     runtime.block_on(place.remove());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_ended_after_a_backup_stays_ended() {
+    let folder = app();
+    let folder = folder.path();
+    let server = Process::start(folder, SERVE).await;
+    let me = json!({"email": "me@example.com", "password": "a long password"});
+    let registered = server
+        .anonymous()
+        .post("/api/auth/register", me.clone())
+        .await
+        .expect(201);
+    let caller = Caller {
+        token: registered["access_token"].as_str().map(str::to_owned),
+        ..server.anonymous()
+    };
+    backup(folder, &["create"]).expect(0, &[]);
+    let ended = caller.send("POST", "/api/auth/logout", &[], b"").await;
+    assert_eq!(ended.status, 204, "{}", ended.text());
+    stop(server).await;
+    backup(folder, &["restore", "--force"]).expect(0, &["all sessions were ended", "passwords"]);
+    let server = Process::start(folder, SERVE).await;
+    let refresh = json!({"refresh_token": registered["refresh_token"]});
+    let refreshed = server.anonymous().post("/api/auth/refresh", refresh).await;
+    assert_eq!(refreshed.status, 401, "{}", refreshed.text());
+    let login = server.anonymous().post("/api/auth/login", me).await;
+    login.expect(200);
+    stop(server).await;
+}
+
+#[test]
+fn a_clock_that_was_wrong_costs_no_backup() {
+    let folder = app();
+    let folder = folder.path();
+    backup(folder, &["create"]).expect(0, &[]);
+    let first = files(folder).pop().expect("a backup");
+    let manifest = folder.join(format!("{}.json", first.display()));
+    let text = std::fs::read_to_string(&manifest).expect("a manifest");
+    let at = text.find("\"made_at\": \"20").expect("a time") + "\"made_at\": \"20".len();
+    std::fs::write(&manifest, format!("{}99{}", &text[..at], &text[at + 2..])).expect("a file");
+    backup(folder, &["create", "--keep", "1"]).expect(0, &[]);
+    let left = files(folder);
+    assert_eq!((left.len(), &left[1]), (2, &first), "the new one is there");
+}
+
+#[test]
+fn backups_of_another_file_are_not_the_database_s() {
+    let folder = app();
+    let folder = folder.path();
+    backup(folder, &["create"]).expect(0, &[]);
+    let own = files(folder);
+    let other = ["--database", "sqlite:other.db"];
+    run(folder, &[MIGRATE, &["app"], &other].concat()).expect(0, &[]);
+    backup(folder, &[&["create", "--keep", "1"], &other[..]].concat()).expect(0, &[]);
+    assert_eq!(files(folder), own, "it is not listed, and pushed none out");
+}
+
+#[test]
+fn a_backup_is_not_opened_as_a_database() {
+    let folder = app();
+    let folder = folder.path();
+    backup(folder, &["create"]).expect(0, &[]);
+    let file = files(folder).pop().expect("a backup");
+    let url = format!("sqlite:{}", folder.join(&file).display());
+    let export = ["export", "shop.notes", "--app", "app", "--database", &url];
+    run(folder, &export).expect(1, &["it is a backup", "mainstay backup restore"]);
+    let to = format!("sqlite:{}", folder.join("to.db").display());
+    run(folder, &["copy", "app", "--from", &url, "--to", &to]).expect(1, &["it is a backup"]);
+    backup(folder, &["verify"]).expect(0, &["whole and sound"]);
+}
