@@ -84,7 +84,8 @@ enum Command {
         /// Address to listen on
         #[arg(long, value_name = "ADDR")]
         listen: Option<String>,
-        /// On reload, take steps that hold up writes without asking
+        /// On reload, take steps that hold up writes without asking; on a database that was there before, make
+        /// Mainstay's own tables
         #[arg(long)]
         apply: bool,
     },

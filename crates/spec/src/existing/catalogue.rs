@@ -26,6 +26,8 @@ pub struct Relation {
     pub triggers: Vec<String>,
     /// Policies decide which rows a role sees.
     pub row_security: bool,
+    /// What the role that looked may not do: `SELECT`, `INSERT`, …
+    pub denied: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

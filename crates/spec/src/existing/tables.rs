@@ -533,6 +533,13 @@ fn others(relation: &Relation, all: &[Relation], served: &AllServed, listing: &m
         let why = format!("its triggers go on running: {}", names.join(", "));
         listing.add("", What::Database, why);
     }
+    if !relation.denied.is_empty() {
+        let why = format!(
+            "the role that looked at it may not {}: grant that to the role that Mainstay connects as",
+            relation.denied.join(", ")
+        );
+        listing.add("", What::Different, why);
+    }
     if relation.row_security {
         listing.add(
             "",

@@ -18,6 +18,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 const TABLES: &[&str] = &[
+    "existing",
     "fields",
     "keys",
     "migrations",

@@ -21,7 +21,8 @@ select n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
   exists (select 1 from pg_inherits i where i.inhrelid = c.oid), obj_description(c.oid, 'pg_class'), c.relrowsecurity,
   array(select t.tgname::text from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal order by t.tgname)
     || array(select r.rulename::text from pg_rewrite r
-             where r.ev_class = c.oid and r.rulename <> '_RETURN' order by r.rulename)
+             where r.ev_class = c.oid and r.rulename <> '_RETURN' order by r.rulename),
+  array(select p from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p where not has_table_privilege(c.oid, p))
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any($1::text[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by n.nspname, c.relname";
@@ -126,6 +127,7 @@ pub(super) async fn catalogue(client: &Client, schemas: &[String]) -> Result<Cat
                 comment: row.get(5),
                 row_security: row.get(6),
                 triggers: row.get(7),
+                denied: row.get(8),
                 columns: Vec::new(),
                 key: Vec::new(),
                 indexes: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod command;
 mod hostile;
+mod kinds;
 mod serving;
 mod written;
 
