@@ -2,7 +2,7 @@
 
 use crate::answered::{Answered, Context};
 use crate::problem::Refusal;
-use crate::rest::{decode, media, precondition, query};
+use crate::rest::{decode, idempotency, media, query};
 use auth::{Auth, SignedIn};
 use bytes::Bytes;
 use engine::Stages;
@@ -140,7 +140,7 @@ async fn respond(
         return Err(Refusal::from(Problem::new(Code::MethodNotAllowed, detail)).with(ALLOW, allow));
     }
     media::acceptable(&parts.headers)?;
-    precondition::no_idempotency_key(&parts.method, &parts.headers)?;
+    idempotency::none(&parts.method, &parts.headers)?;
     query::parse_nothing(parts.uri.query())?;
     if endpoint.has_body() {
         media::json(&parts.headers, &body)?;

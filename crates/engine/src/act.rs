@@ -7,6 +7,7 @@ use crate::create::Draft;
 use crate::delete::Removal;
 use crate::execute::Run;
 use crate::judge::Judge;
+use crate::once::{Once, Stood};
 use crate::record::Record;
 use crate::references::{Asks, Leading};
 use crate::update::{Change, Turned, Way};
@@ -66,6 +67,8 @@ pub(crate) struct Acts {
     pub own: HashSet<(ModelId, String)>,
     /// Records that deletes may still take along or loosen.
     pub along: usize,
+    /// The key that they are done under.
+    pub once: Option<Arc<Once>>,
 }
 
 impl Acts {
@@ -256,32 +259,43 @@ impl Acts {
 }
 
 impl Run<'_> {
-    /// Runs several writes in one transaction: all or none. The body may be run more than once; the last run counts.
-    /// `count` is how many records are written, beside those that deletes take along.
-    pub async fn together<T, F, B>(&mut self, count: usize, body: B) -> Result<T>
+    /// Runs several writes in one transaction: all or none, and under a key once. The body may be run more than once;
+    /// the last run counts. It ends with [`Acts::stand`]. `count` is how many records are written, beside those that
+    /// deletes take along.
+    pub async fn together<T, F, B>(&mut self, count: usize, body: B) -> Result<Stood<T>>
     where
         T: Send + 'static,
-        F: Future<Output = Acted<T>> + Send + 'static,
+        F: Future<Output = Acted<Stood<T>>> + Send + 'static,
         B: Fn(Acts) -> F + Send + Sync + 'static,
     {
         let start = Instant::now();
         let met = Arc::new(AtomicBool::new(false));
         let held = Arc::new(AtomicBool::new(false));
         let along = (self.app.settings.limits.batch as usize).saturating_sub(count);
+        let (once, body) = (self.once.clone(), Arc::new(body));
         let done = self
             .engine
             .store
             .transact(self.deadline, move |tx| {
-                let acts = Acts {
+                let mut acts = Acts {
                     tx,
                     met: Arc::clone(&met),
                     held: Arc::clone(&held),
                     own: HashSet::new(),
                     along,
+                    once: once.clone(),
                 };
-                let body = body(acts);
+                let body = Arc::clone(&body);
+                let done = async move {
+                    if let Some(once) = acts.once.clone()
+                        && let Some(kept) = once.claim(&mut acts.tx).await?
+                    {
+                        return Ok(Stood::Before(kept));
+                    }
+                    body(acts).await
+                };
                 async move {
-                    Ok(match body.await {
+                    Ok(match done.await {
                         Ok(done) => End::Commit(Ok(done)),
                         Err(Halt::Again) => End::Again,
                         Err(halt) => End::Undo(Err(halt)),

@@ -1,5 +1,6 @@
 //! What an operation answers, in no wire format's words.
 
+use serde::{Deserialize, Serialize};
 use spec::Problem;
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ impl Answer {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Read,
     Created,
@@ -64,5 +66,7 @@ pub struct Stages {
 #[derive(Debug)]
 pub struct Executed {
     pub result: Result<Answer, Problem>,
+    /// It was done before, and this is what was answered then.
+    pub replayed: bool,
     pub stages: Stages,
 }

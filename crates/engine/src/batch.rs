@@ -3,25 +3,23 @@
 
 use crate::act::{Acted, Acts, Bytes as Budget, Halt};
 use crate::answer::{Answer, Outcome};
-use crate::create::or_nothing;
-use crate::execute::{Companion, Run, unsupported};
+use crate::execute::{Companion, Run};
 use crate::judge::Judge;
+use crate::kept::{Kept, Part, results};
 use crate::many::placed;
 use crate::matching::{beside, perhaps_written, refusal};
+use crate::once::Stood;
 use crate::read::parse_id;
-use crate::record::Record;
 use crate::references::{Leading, Readable};
 use crate::update::{Change, Way, Whose, named_by};
 use bytes::Bytes;
 use plan::operation::{Act, Batch, Given, Item, Precondition, Select};
-use plan::resolve::Resolver;
 use spec::input::{self, Holds, Input};
 use spec::nearest::nearest;
 use spec::problem::{MOST_ERRORS, Result, pointer, shown};
-use spec::{Code, FieldError, FieldId, ModelId, Problem, Value};
+use spec::{FieldError, FieldId, ModelId, Problem, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::error::problem_of;
 
 /// An item that was read, and is still to be judged.
 struct Write {
@@ -72,14 +70,24 @@ impl Run<'_> {
             let (writes, companion) = (Arc::clone(&writes), companion.clone());
             move |mut acts| {
                 let (writes, companion) = (Arc::clone(&writes), companion.clone());
-                async move { run(&mut acts, &writes, &companion).await }
+                async move {
+                    let done = run(&mut acts, &writes, &companion).await?;
+                    let part = |(write, (id, answer)): (&Write, &(Value, Answer))| {
+                        Part::of(write.judge.model(), id, answer)
+                    };
+                    acts.stand(done, |done| {
+                        let parts = writes.iter().zip(done).map(part);
+                        Ok(Kept::Results(parts.collect::<Result<_>>()?))
+                    })
+                    .await
+                }
             }
         });
         let done = done.await;
         if let Some(companion) = companion {
             match &done {
-                Ok((_, touched)) => {
-                    for (write, id) in writes.iter().zip(touched) {
+                Ok(Stood::Now(done)) => {
+                    for (write, (id, _)) in writes.iter().zip(done) {
                         companion.written(write.judge.model(), id);
                     }
                 }
@@ -92,12 +100,15 @@ impl Run<'_> {
                         }
                     }
                 }
-                Err(_) => {}
+                Ok(Stood::Before(_)) | Err(_) => {}
             }
         }
-        let (body, _) = done?;
+        let done = match done? {
+            Stood::Now(done) => done,
+            Stood::Before(kept) => return self.replay(kept, &Select::default()).await,
+        };
         Ok(Answer::Many {
-            body,
+            body: results(done.iter().map(|(_, answer)| answer)),
             outcome: Outcome::Changed,
         })
     }
@@ -325,36 +336,30 @@ impl Names {
     }
 }
 
-/// Does one item after another. Answers the results, and of each item the key of its record.
+/// Does one item after another. Answers of each the key of its record, and what it answers.
 async fn run(
     acts: &mut Acts,
     writes: &[Write],
     companion: &Option<Arc<dyn Companion>>,
-) -> Acted<(Vec<u8>, Vec<Value>)> {
-    let mut body = b"{\"results\":[".to_vec();
+) -> Acted<Vec<(Value, Answer)>> {
     let mut made: HashMap<&str, Value> = HashMap::new();
-    let mut touched = Vec::with_capacity(writes.len());
+    let mut done = Vec::with_capacity(writes.len());
     let mut bytes = writes
         .first()
         .map(|write| Budget::of(&write.judge.app.settings.limits));
-    for (at, write) in writes.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        let done = act(acts, write, &made, companion).await;
-        let (id, answer) = done.map_err(|halt| write.place(halt))?;
-        let before = body.len();
-        result(&mut body, &answer);
+    for write in writes {
+        let (id, answer) = act(acts, write, &made, companion)
+            .await
+            .map_err(|halt| write.place(halt))?;
         if let Some(bytes) = &mut bytes {
-            bytes.take(body.len() - before)?;
+            bytes.take(answer.body().map_or(0, <[u8]>::len))?;
         }
         if let Some(name) = &write.name {
             made.insert(name, id.clone());
         }
-        touched.push(id);
+        done.push((id, answer));
     }
-    body.extend_from_slice(b"]}");
-    Ok((body, touched))
+    Ok(done)
 }
 
 async fn act(
@@ -363,7 +368,7 @@ async fn act(
     made: &HashMap<&str, Value>,
     companion: &Option<Arc<dyn Companion>>,
 ) -> Acted<(Value, Answer)> {
-    let judge = &write.judge;
+    let (judge, select) = (&write.judge, Select::default());
     let mut input = write.input.clone();
     for (field, name) in &write.input.refs {
         // Every name is known: that was looked at before.
@@ -384,7 +389,7 @@ async fn act(
             unreadable.extend(inside.await?);
             let draft = judge.draft(&input, None, &unreadable)?;
             let record = acts.create(judge, draft, Vec::new()).await?;
-            let answer = acts.show(judge, &record, Outcome::Created).await?;
+            let answer = acts.show(judge, &record, &select, Outcome::Created).await?;
             return Ok((record.id().clone(), answer));
         }
         What::Delete(target) => {
@@ -418,7 +423,7 @@ async fn act(
         .change(judge, change, &write.abroad, &beside.steps)
         .await
         .map_err(|halt| instead(judge, halt, &beside.missed))?;
-    let answer = acts.show(judge, &record, outcome).await?;
+    let answer = acts.show(judge, &record, &select, outcome).await?;
     Ok((record.id().clone(), answer))
 }
 
@@ -442,64 +447,5 @@ impl Write {
             }
             .within(&self.pointer),
         }
-    }
-}
-
-/// `{"status":201,"body":{…},"etag":"…"}`
-fn result(out: &mut Vec<u8>, answer: &Answer) {
-    let status: &[u8] = match answer {
-        Answer::Record {
-            outcome: Outcome::Created,
-            ..
-        } => b"{\"status\":201",
-        Answer::Record { .. } | Answer::Page { .. } | Answer::Many { .. } => b"{\"status\":200",
-        Answer::Done { .. } => b"{\"status\":204",
-    };
-    out.extend_from_slice(status);
-    match answer {
-        Answer::Record { body, etag, .. } => {
-            if let Some(etag) = etag {
-                out.extend_from_slice(b",\"etag\":");
-                spec::json::write_string(out, etag);
-            }
-            out.extend_from_slice(b",\"body\":");
-            out.extend_from_slice(body);
-        }
-        Answer::Done {
-            outcome: Outcome::Created,
-            id: Some(id),
-        } => {
-            out.extend_from_slice(b",\"id\":");
-            spec::json::write_string(out, id);
-        }
-        Answer::Done { .. } | Answer::Page { .. } | Answer::Many { .. } => {}
-    }
-    out.push(b'}');
-}
-
-impl Acts {
-    /// The written record as its writer sees it, or nothing if they may not.
-    async fn show(&mut self, judge: &Judge, record: &Record, outcome: Outcome) -> Acted<Answer> {
-        if let Some(answer) = judge.shown(record, outcome) {
-            return Ok(answer);
-        }
-        let resolver = Resolver {
-            app: &judge.app,
-            caller: judge.caller(),
-            limits: &judge.app.settings.limits,
-        };
-        let want = resolver.want(judge.model(), &Select::default())?;
-        let statement = judge
-            .planner()
-            .one(&want, record.id().clone())
-            .map_err(unsupported(Code::Internal))?;
-        let shown = match statement {
-            None => Err(Problem::not_found()),
-            Some(statement) => {
-                let rows = self.tx.read(statement, 1).await.map_err(problem_of)?;
-                crate::read::answer_of(judge, record.id(), rows, outcome)
-            }
-        };
-        Ok(or_nothing(shown, record, outcome)?)
     }
 }

@@ -13,7 +13,7 @@ use spec::input::{self, Holds, Input};
 use spec::problem::Result;
 use spec::statement::{Step, Written};
 use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 use store::StoreError;
@@ -82,6 +82,12 @@ impl Run<'_> {
             .await?;
         let start = Instant::now();
         let mut draft = judge.draft(&input, beforehand.key.as_ref(), &unreadable)?;
+        if self.once.is_some() {
+            self.planned(start);
+            return self
+                .create_once(judge, draft, beforehand.private, &create.select)
+                .await;
+        }
         let mut steps = judge.draft_steps(&draft)?;
         self.planned(start);
         if draft.invalid.is_none() {
@@ -183,6 +189,69 @@ impl Run<'_> {
             shown => shown,
         }
     }
+
+    /// New records, each as its writer sees it.
+    pub async fn show_new(
+        &mut self,
+        judge: &Judge,
+        records: &[Record],
+        select: &Select,
+        whole: Whole,
+    ) -> Result<Answer> {
+        match (whole, records.first()) {
+            (Whole::Array, _) => Ok(Answer::Many {
+                body: self.show_all(judge, records, select).await,
+                outcome: Outcome::Created,
+            }),
+            (Whole::One, Some(record)) => self.show(judge, record, select, Outcome::Created).await,
+            (Whole::One, None) => Err(not_there()),
+        }
+    }
+
+    /// `{"data":[…]}`: each record as its writer sees it, null where they may not.
+    async fn show_all(&mut self, judge: &Judge, records: &[Record], select: &Select) -> Vec<u8> {
+        let mut body = Vec::with_capacity(32 + records.len() * 256);
+        body.extend_from_slice(b"{\"data\":[");
+        let mut shown = None;
+        for (at, record) in records.iter().enumerate() {
+            if at > 0 {
+                body.push(b',');
+            }
+            if *select == Select::default()
+                && let Some(answer) = judge.shown_json(record)
+            {
+                body.extend_from_slice(answer.as_deref().unwrap_or(b"null"));
+                continue;
+            }
+            if shown.is_none() {
+                let ids = records.iter().map(|record| record.id().clone());
+                // They are written, and a failure would say that they are not.
+                let read = self.records(judge.model, ids.collect(), select).await;
+                shown = Some(read.unwrap_or_else(|problem| {
+                    not_read_back(&problem);
+                    HashMap::new()
+                }));
+            }
+            let found = shown
+                .as_ref()
+                .and_then(|shown| shown.get(&record.id().key_text()));
+            body.extend_from_slice(found.map_or(b"null", Vec::as_slice));
+        }
+        body.extend_from_slice(b"]}");
+        body
+    }
+}
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// A record, which may have others in it.
+    One,
+    Array,
+}
+
+pub(crate) fn not_there() -> Problem {
+    Problem::internal("a record was created and is not there")
 }
 
 /// Written, and not shown for a reason of ours.

@@ -36,6 +36,9 @@ impl Run<'_> {
         let start = Instant::now();
         let judge = self.judge(delete.model);
         let id = parse_id(judge.model(), &delete.id)?;
+        if self.once.is_some() {
+            return self.delete_once(judge, id, delete.if_match, private).await;
+        }
         let (removal, questions) = judge.removal(delete.if_match);
         let statement = removal.statement(id.clone(), &questions, Hold::No)?;
         self.planned(start);

@@ -3,6 +3,7 @@
 use crate::answer::{Answer, Executed, Stages};
 use crate::cursor::Cursors;
 use crate::matching::perhaps_written;
+use crate::once::{IdempotencyKey, Keys, Once, UnderWay};
 use arc_swap::ArcSwap;
 use plan::Caller;
 use plan::operation::{List, Operation, Select};
@@ -20,6 +21,7 @@ pub struct Engine {
     app: ArcSwap<App>,
     pub(crate) store: Arc<Store>,
     pub(crate) cursors: Cursors,
+    pub(crate) keys: Keys,
     companion: OnceLock<Arc<dyn Companion>>,
 }
 
@@ -59,6 +61,8 @@ pub struct Beforehand {
     /// Everything else binds it as any write of theirs; which other fields they may give is for the fields' write
     /// rules to say.
     pub registers: Option<FieldId>,
+    /// The caller's key for a write, which is then done once however often it is sent.
+    pub once: Option<IdempotencyKey>,
 }
 
 /// One operation on its way: everything its stages share.
@@ -69,6 +73,11 @@ pub(crate) struct Run<'a> {
     pub now: i64,
     pub deadline: Instant,
     pub stages: Stages,
+    /// The write is done under a key.
+    pub once: Option<Arc<Once>>,
+    pub under_way: Option<UnderWay>,
+    /// What is answered was answered before.
+    pub replayed: bool,
 }
 
 impl Engine {
@@ -79,6 +88,7 @@ impl Engine {
             store,
             companion: OnceLock::new(),
             cursors: Cursors::new(secret),
+            keys: Keys::new(secret),
         }
     }
 
@@ -147,20 +157,30 @@ impl Engine {
             missed = beside.missed;
             Some((companion, model, id))
         });
-        let mut result = match operation {
-            Operation::List(list) => run.list(list).await,
-            Operation::One(one) => run.one(one).await,
-            // Boxed, so that a read's future has no room for theirs: it is moved with every request.
-            Operation::Aggregate(aggregate) => Box::pin(run.aggregate(aggregate)).await,
-            Operation::Create(create) => Box::pin(run.create(create, beforehand)).await,
-            Operation::Update(update) => Box::pin(run.update(update, beforehand.private)).await,
-            Operation::Replace(replace) => Box::pin(run.replace(replace, beforehand.private)).await,
-            Operation::Delete(delete) => Box::pin(run.delete(delete, beforehand.private)).await,
-            Operation::CreateMany(many) => Box::pin(run.create_many(many)).await,
-            Operation::UpdateMany(many) => Box::pin(run.update_many(many)).await,
-            Operation::DeleteMany(many) => Box::pin(run.delete_many(many)).await,
-            Operation::Upsert(upsert) => Box::pin(run.upsert(upsert)).await,
-            Operation::Batch(batch) => Box::pin(run.batch(batch)).await,
+        let before = match beforehand.once.take() {
+            None => Ok(None),
+            Some(key) => Box::pin(run.take_up(key, &operation)).await,
+        };
+        let mut result = match before {
+            Err(problem) => Err(problem),
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => match operation {
+                Operation::List(list) => run.list(list).await,
+                Operation::One(one) => run.one(one).await,
+                // Boxed, so that a read's future has no room for theirs: it is moved with every request.
+                Operation::Aggregate(aggregate) => Box::pin(run.aggregate(aggregate)).await,
+                Operation::Create(create) => Box::pin(run.create(create, beforehand)).await,
+                Operation::Update(update) => Box::pin(run.update(update, beforehand.private)).await,
+                Operation::Replace(replace) => {
+                    Box::pin(run.replace(replace, beforehand.private)).await
+                }
+                Operation::Delete(delete) => Box::pin(run.delete(delete, beforehand.private)).await,
+                Operation::CreateMany(many) => Box::pin(run.create_many(many)).await,
+                Operation::UpdateMany(many) => Box::pin(run.update_many(many)).await,
+                Operation::DeleteMany(many) => Box::pin(run.delete_many(many)).await,
+                Operation::Upsert(upsert) => Box::pin(run.upsert(upsert)).await,
+                Operation::Batch(batch) => Box::pin(run.batch(batch)).await,
+            },
         };
         if let (Err(problem), Some(missed)) = (&mut result, missed)
             && problem.code == Code::Forbidden
@@ -175,6 +195,7 @@ impl Engine {
         }
         Executed {
             result,
+            replayed: run.replayed,
             stages: run.stages,
         }
     }
@@ -223,6 +244,9 @@ impl<'a> Run<'a> {
             now: spec::time::now_micros(),
             deadline: Instant::now() + app.settings.limits.query_time,
             stages: Stages::default(),
+            once: None,
+            under_way: None,
+            replayed: false,
         }
     }
 

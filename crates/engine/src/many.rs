@@ -7,9 +7,11 @@
 use crate::act::{Acted, Acts, Halt, too_many};
 use crate::answer::{Answer, Outcome};
 use crate::conflict::{Meant, Refused, Row};
-use crate::create::{Draft, not_read_back};
+use crate::create::{Draft, Whole, not_there};
 use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
 use crate::judge::Judge;
+use crate::kept::Kept;
+use crate::once::Stood;
 use crate::record::Record;
 use crate::references::{Asks, Leading, Readable};
 use plan::access::{self, Verb};
@@ -407,6 +409,33 @@ impl New {
         Ok(made.into_iter().flatten().collect())
     }
 
+    /// Of the records that were made, those that stand in no other.
+    fn outermost(&self, made: Vec<Record>) -> Vec<Record> {
+        let made = self.seeds.iter().zip(made);
+        made.filter_map(|(seed, record)| seed.parent.is_none().then_some(record))
+            .collect()
+    }
+
+    /// What is kept of the answer, where it is.
+    async fn kept(
+        &self,
+        acts: &mut Acts,
+        made: &[Record],
+        select: &Select,
+        whole: Whole,
+    ) -> Acted<Option<Kept>> {
+        let judge = &self.judges[0];
+        Ok(match (whole, made.first()) {
+            _ if !acts.keeps() => None,
+            (Whole::Array, _) => Some(Kept::Data(acts.parts(judge, made, select).await?)),
+            (Whole::One, Some(record)) => {
+                let part = acts.part(judge, record, select, Outcome::Created);
+                Some(Kept::One(part.await?))
+            }
+            (Whole::One, None) => None,
+        })
+    }
+
     /// What is to be written of one wave and model, with where the body says it.
     async fn drafts(
         &self,
@@ -627,12 +656,7 @@ impl Run<'_> {
             resolver.within(&want, count.count() as u32)?;
         }
         self.planned(start);
-        let (judge, records) = self.create_all(new).await?;
-        let body = self.show_all(&judge, &records, &many.select).await;
-        Ok(Answer::Many {
-            body,
-            outcome: Outcome::Created,
-        })
+        self.create_all(new, &many.select, Whole::Array).await
     }
 
     /// Creates a record with those that refer to it.
@@ -640,11 +664,7 @@ impl Run<'_> {
         for judge in &new.judges[1..] {
             self.one_by_one(judge.model)?;
         }
-        let (judge, records) = self.create_all(new).await?;
-        match records.first() {
-            Some(record) => self.show(&judge, record, select, Outcome::Created).await,
-            None => Err(Problem::internal("a record was created and is not there")),
-        }
+        self.create_all(new, select, Whole::One).await
     }
 
     /// Beside some records private rows are kept that only the way of creating one knows how to make.
@@ -663,13 +683,13 @@ impl Run<'_> {
         ))
     }
 
-    /// The outermost records of the body, in its order.
-    async fn create_all(&mut self, mut new: New) -> Result<(Judge, Vec<Record>)> {
+    /// Answers the outermost records of the body, in its order.
+    async fn create_all(&mut self, mut new: New, select: &Select, whole: Whole) -> Result<Answer> {
         let start = Instant::now();
         new.order();
         self.planned(start);
         if new.seeds.is_empty() {
-            return Ok((new.judges.remove(0), Vec::new()));
+            return self.show_new(&new.judges[0], &[], select, whole).await;
         }
         let mut attempt = 0;
         loop {
@@ -679,16 +699,24 @@ impl Run<'_> {
             new.ask(&mut self.asks()).await?;
             new.judge_all(&mut self.asks()).await?;
             let judge = new.judges[0].clone();
-            if !new.is_plain() {
-                let outermost: Vec<bool> = new.seeds.iter().map(|s| s.parent.is_none()).collect();
-                let new = Arc::new(new);
-                let made = self.together(new.seeds.len(), move |mut acts| {
-                    let new = Arc::clone(&new);
-                    async move { new.write(&mut acts).await }
+            if !new.is_plain() || self.once.is_some() {
+                let all = Arc::new((new, select.clone()));
+                let made = self.together(all.0.seeds.len(), move |mut acts| {
+                    let all = Arc::clone(&all);
+                    async move {
+                        let (new, select) = &*all;
+                        let made = new.outermost(new.write(&mut acts).await?);
+                        let kept = new.kept(&mut acts, &made, select, whole).await?;
+                        let done = (made, kept);
+                        acts.stand(done, |(_, kept)| kept.clone().ok_or_else(not_there))
+                            .await
+                    }
                 });
-                let made = made.await?.into_iter().zip(outermost);
-                let made = made.filter_map(|(record, out)| out.then_some(record));
-                return Ok((judge, made.collect()));
+                return match made.await? {
+                    Stood::Now((made, None)) => self.show_new(&judge, &made, select, whole).await,
+                    Stood::Now((_, Some(kept))) => self.tell(kept, select).await,
+                    Stood::Before(kept) => self.replay(kept, select).await,
+                };
             }
             let start = Instant::now();
             let drafts: Vec<(String, Draft)> = new
@@ -702,7 +730,10 @@ impl Run<'_> {
             let written = self.engine.store.write(steps, self.deadline).await;
             self.stored(start);
             match written {
-                Ok(Written::Done(captured)) => return Ok((judge, with_keys(drafts, captured))),
+                Ok(Written::Done(captured)) => {
+                    let records = with_keys(drafts, captured);
+                    return self.show_new(&judge, &records, select, whole).await;
+                }
                 Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
                 Err(error) if drawn(&judge, &error) && attempt < ATTEMPTS => {
                     tokio::time::sleep(backoff(attempt)).await;
@@ -751,38 +782,5 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    /// `{"data":[…]}`: each record as its writer sees it, null where they may not.
-    async fn show_all(&mut self, judge: &Judge, records: &[Record], select: &Select) -> Vec<u8> {
-        let mut body = Vec::with_capacity(32 + records.len() * 256);
-        body.extend_from_slice(b"{\"data\":[");
-        let mut shown = None;
-        for (at, record) in records.iter().enumerate() {
-            if at > 0 {
-                body.push(b',');
-            }
-            if *select == Select::default()
-                && let Some(answer) = judge.shown_json(record)
-            {
-                body.extend_from_slice(answer.as_deref().unwrap_or(b"null"));
-                continue;
-            }
-            if shown.is_none() {
-                let ids = records.iter().map(|record| record.id().clone());
-                // They are written, and a failure would say that they are not.
-                let read = self.records(judge.model, ids.collect(), select).await;
-                shown = Some(read.unwrap_or_else(|problem| {
-                    not_read_back(&problem);
-                    HashMap::new()
-                }));
-            }
-            let found = shown
-                .as_ref()
-                .and_then(|shown| shown.get(&record.id().key_text()));
-            body.extend_from_slice(found.map_or(b"null", Vec::as_slice));
-        }
-        body.extend_from_slice(b"]}");
-        body
     }
 }

@@ -8,13 +8,15 @@ use crate::answer::{Answer, Outcome};
 use crate::conflict::{Meant, Row};
 use crate::execute::{Companion, Run, unsupported};
 use crate::judge::{Judge, Questions};
+use crate::kept::{Kept, count};
+use crate::once::Stood;
 use crate::order::{Reference, order};
 use crate::record::Record;
 use crate::references::Leading;
 use crate::update::{Change, Way, Whose};
 use plan::access::{self, Verb};
 use plan::many::Hold;
-use plan::operation::{DeleteMany, Matching, UpdateMany};
+use plan::operation::{DeleteMany, Matching, Select, UpdateMany};
 use spec::expr::Expr;
 use spec::input;
 use spec::problem::Result;
@@ -90,11 +92,14 @@ impl Run<'_> {
                         writes.add(id, steps.unwrap_or_default(), beside.missed);
                     }
                 }
-                writes.run(&mut acts, judge, given).await
+                let written = writes.run(&mut acts, judge, given).await?;
+                acts.stand(written, |written| Ok(counted(written, Outcome::Changed)))
+                    .await
             }
         });
         let written = written.await;
         self.counted(update.matching.model, &ids, written, Outcome::Changed)
+            .await
     }
 
     pub async fn delete_many(&mut self, delete: DeleteMany) -> Result<Answer> {
@@ -151,11 +156,13 @@ impl Run<'_> {
                     }
                 }
                 written.retain(|id| gone.contains(&(judge.model, id.key_text())));
-                Ok(written)
+                acts.stand(written, |written| Ok(counted(written, Outcome::Deleted)))
+                    .await
             }
         });
         let written = written.await;
         self.counted(delete.matching.model, &ids, written, Outcome::Deleted)
+            .await
     }
 
     /// The filter that chooses the records. There must be one: who leaves it out by mistake means few records, and
@@ -199,26 +206,26 @@ impl Run<'_> {
         Ok(ids.into())
     }
 
-    fn counted(
-        &self,
+    async fn counted(
+        &mut self,
         model: ModelId,
         chosen: &[Value],
-        written: Result<Vec<Value>>,
+        written: Result<Stood<Vec<Value>>>,
         outcome: Outcome,
     ) -> Result<Answer> {
         if let Some(companion) = self.engine.companion() {
             let model = self.app.model(model);
             let touched = match &written {
-                Ok(written) => written.as_slice(),
+                Ok(Stood::Now(written)) => written.as_slice(),
                 Err(problem) if perhaps_written(problem) => chosen,
-                Err(_) => &[],
+                Ok(Stood::Before(_)) | Err(_) => &[],
             };
             touched.iter().for_each(|id| companion.written(model, id));
         }
-        Ok(Answer::Many {
-            body: format!("{{\"count\":{}}}", written?.len()).into_bytes(),
-            outcome,
-        })
+        match written? {
+            Stood::Now(written) => Ok(count(written.len(), outcome)),
+            Stood::Before(kept) => self.replay(kept, &Select::default()).await,
+        }
     }
 }
 
@@ -239,6 +246,11 @@ fn never(judge: &Judge, verb: Verb, ids: &[Value]) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn counted(written: &[Value], outcome: Outcome) -> Kept {
+    let count = written.len();
+    Kept::Count { count, outcome }
 }
 
 /// The records that still match, as they are stored, locked.

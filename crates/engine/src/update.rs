@@ -245,6 +245,9 @@ impl Run<'_> {
         select: &Select,
         private: Vec<Step>,
     ) -> Result<Answer> {
+        if self.once.is_some() {
+            return self.change_once(judge, change, select, private).await;
+        }
         // Between the look at what is not there and its insert, another `PUT` may have created it on PostgreSQL:
         // then there is something to replace.
         let mut again = change.way == Way::Put;

@@ -60,7 +60,7 @@ impl Cors {
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(
-                "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id",
+                "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-Id",
             ),
         );
         // Ten minutes: what Chromium keeps at most is two hours, and a change of settings should be felt.
@@ -86,7 +86,7 @@ impl Cors {
             response.insert(
                 ACCESS_CONTROL_EXPOSE_HEADERS,
                 HeaderValue::from_static(
-                    "ETag, Location, Retry-After, Server-Timing, X-Request-Id",
+                    "ETag, Idempotency-Replayed, Location, Retry-After, Server-Timing, X-Request-Id",
                 ),
             );
         }

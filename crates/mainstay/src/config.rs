@@ -168,6 +168,7 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
         ("limits.head_time", time(s.limits.head_time)),
         ("limits.body_time", time(s.limits.body_time)),
         ("changes.keep", time(s.changes.keep)),
+        ("idempotency.keep", time(s.idempotency.keep)),
         ("backup.every", s.backup.every.map_or(Json::Null, time)),
         ("backup.keep", s.backup.keep.into()),
         ("backup.dir", s.backup.dir.clone().into()),

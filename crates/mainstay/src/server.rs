@@ -132,8 +132,10 @@ impl Server {
 
 /// Ended sessions that are forgotten in one statement.
 const SWEPT: u32 = 1000;
+/// Kept answers, likewise: one may be as large as a body.
+const ANSWERS: u32 = 200;
 
-/// Forgets what is past its time: old changes, ended sessions.
+/// Forgets what is past its time: old changes, ended sessions, kept answers.
 async fn upkeep(backend: Backend, auth: Arc<Auth>) {
     let mut every = tokio::time::interval(Duration::from_secs(600));
     loop {
@@ -149,6 +151,16 @@ async fn upkeep(backend: Backend, auth: Arc<Auth>) {
                 Ok(_) => {}
                 Err(problem) => {
                     tracing::warn!(%problem, "ended sessions were not forgotten");
+                    break;
+                }
+            }
+        }
+        loop {
+            match backend.engine.forget_answers(ANSWERS).await {
+                Ok(forgotten) if forgotten < ANSWERS as usize => break,
+                Ok(_) => {}
+                Err(problem) => {
+                    tracing::warn!(%problem, "kept answers were not forgotten");
                     break;
                 }
             }

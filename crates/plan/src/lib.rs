@@ -9,6 +9,7 @@
 //! - [`write`]: the steps of a create, an update, a delete, with their rows of the change log.
 //! - [`many`]: many records at once.
 //! - [`schema`]: models → tables.
+//! - [`idempotency`]: the answers that are kept for who asks again.
 
 pub mod access;
 pub mod aggregate;
@@ -16,6 +17,7 @@ pub mod condition;
 pub mod every;
 mod existing;
 pub mod expand;
+pub mod idempotency;
 pub mod many;
 pub mod operation;
 pub mod page;

@@ -281,6 +281,28 @@ pub enum PlainOp {
 }
 
 impl Operation {
+    /// What the answer to it holds of records.
+    pub fn select(&self) -> &Select {
+        static PLAIN: Select = Select {
+            fields: None,
+            expand: Vec::new(),
+        };
+        match self {
+            Operation::List(o) => &o.select,
+            Operation::One(o) => &o.select,
+            Operation::Create(o) => &o.select,
+            Operation::Update(o) => &o.select,
+            Operation::Replace(o) => &o.select,
+            Operation::CreateMany(o) => &o.select,
+            Operation::Upsert(o) => &o.select,
+            Operation::Aggregate(_)
+            | Operation::Delete(_)
+            | Operation::UpdateMany(_)
+            | Operation::DeleteMany(_)
+            | Operation::Batch(_) => &PLAIN,
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Operation::List(_) => "list",

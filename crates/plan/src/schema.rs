@@ -9,11 +9,13 @@ use spec::{App, Domain, Field, Index, KeyKind, Model, Value};
 /// The column that keeps an open model's undeclared fields. No field can be called so.
 pub const EXTRA: &str = "_extra";
 
-/// Every table of an app: its models' and the change log. Private tables of other rooms are added by them.
+/// Every table of an app: its models', the change log, and the answers that are kept. Private tables of other rooms
+/// are added by them.
 pub fn schema(app: &App) -> Schema {
     let own = app.models.iter().filter(|model| model.existing.is_none());
     let mut tables: Vec<Table> = own.map(|model| table(app, model)).collect();
     tables.push(change_log());
+    tables.push(crate::idempotency::table());
     Schema {
         tables,
         existing: app.models.iter().filter_map(used).collect(),

@@ -26,6 +26,9 @@ pub enum Code {
     BadSearch,
     BadId,
     BadPrecondition,
+    BadIdempotencyKey,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
     NotBuilt,
     // limit.*: bounds
     BodyTooLarge,
@@ -110,6 +113,9 @@ entries! {
     BadSearch "request.bad_search" 400 "There is nothing to search for" "Say a word that records must have, and search models that declare which fields are searched; docs/search.md describes searches.";
     BadId "request.bad_id" 400 "The id is not one of this model's kind" "Ids are UUIDs unless the model says otherwise.";
     BadPrecondition "request.bad_precondition" 400 "The If-Match or If-None-Match header is not valid" "Send the ETag as it was answered, quotes included.";
+    BadIdempotencyKey "request.bad_idempotency_key" 400 "The Idempotency-Key is not valid here" "Sign in and send 1 to 255 characters, a new UUID for each write; the detail says what is wrong.";
+    IdempotencyKeyInUse "request.idempotency_key_in_use" 409 "The first request with this Idempotency-Key is still under way" "Send the same request again after Retry-After seconds: it answers what the first one came to.";
+    IdempotencyKeyReused "request.idempotency_key_reused" 422 "This Idempotency-Key belongs to another request" "Send a retry exactly as the first request was; make a new key for each new write.";
     NotBuilt "request.not_built" 400 "This is designed but not built yet" "The detail says what to do without it; what is ignored would be a promise that nobody keeps.";
     BodyTooLarge "limit.body" 413 "The body is too large" "Send less, or raise limits.body in mainstay.toml.";
     HeaderTooLarge "limit.headers" 431 "The headers are too large" "Send fewer or shorter headers, or raise limits.headers in mainstay.toml.";

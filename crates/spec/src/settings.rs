@@ -10,6 +10,7 @@ pub struct Settings {
     pub auth: Auth,
     pub limits: Limits,
     pub changes: Changes,
+    pub idempotency: Idempotency,
     pub backup: Backup,
 }
 
@@ -109,6 +110,13 @@ pub struct Changes {
     pub keep: Duration,
 }
 
+/// Answers that are kept for who asks again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// How long an `Idempotency-Key` is known.
+    pub keep: Duration,
+}
+
 /// Backups of a SQLite database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
@@ -169,6 +177,9 @@ impl Default for Settings {
             },
             changes: Changes {
                 keep: Duration::from_secs(7 * 24 * 3600),
+            },
+            idempotency: Idempotency {
+                keep: Duration::from_secs(24 * 3600),
             },
             backup: Backup {
                 every: None,

@@ -25,6 +25,7 @@ mod nothing;
 mod open_models;
 mod oracle;
 mod references;
+mod retries;
 mod search;
 mod statements;
 mod string_keys;

@@ -16,8 +16,8 @@ use spec::{Code, Model};
 /// Passwords are bounded in bytes; no text of so many characters has fewer.
 const MOST_PASSWORD: u32 = 1024;
 const TAG: &str = "auth";
-/// No parameter is taken, and no retry is safe by key yet.
-const PLAIN: &[Code] = &[Code::UnknownParameter, Code::NotBuilt];
+/// No parameter is taken, and no key for a retry.
+const PLAIN: &[Code] = &[Code::UnknownParameter, Code::BadIdempotencyKey];
 
 /// Adds the endpoints that the reader can reach.
 pub fn describe(doc: &mut Document<'_>) {

@@ -2,7 +2,7 @@
 
 use super::node::{Node, Object};
 use super::problems::{self, Refusals};
-use crate::reader::Reader;
+use crate::reader::{Kind, Reader};
 use engine::reach::Reach;
 use serde_json::{Value, json};
 use spec::{App, Principal};
@@ -107,6 +107,21 @@ impl<'a> Document<'a> {
         self.paths[at].1.add(endpoint.method, operation);
     }
 
+    /// Adds a write, which its caller may send again under a key.
+    pub fn add_write(&mut self, mut endpoint: Endpoint) {
+        if self.reader.kind != Kind::Anonymous {
+            endpoint.parameters.push(parameter(KEY).into());
+            for (_, answer) in &mut endpoint.answers {
+                if let Node::Object(answer) = answer
+                    && let Some(headers) = answer.object_mut("headers")
+                {
+                    headers.add(REPLAYED, header(REPLAYED));
+                }
+            }
+        }
+        self.add(endpoint);
+    }
+
     /// The whole, but for its version, which names what is in it.
     pub fn finish(self, tags: Vec<Node>) -> Object {
         let mut paths = Object::new();
@@ -136,6 +151,9 @@ impl<'a> Document<'a> {
     }
 }
 
+const KEY: &str = "Idempotency-Key";
+const REPLAYED: &str = "Idempotency-Replayed";
+
 /// A reference to one of [`parameters`].
 pub fn parameter(name: &str) -> Value {
     json!({"$ref": format!("#/components/parameters/{name}")})
@@ -148,6 +166,12 @@ fn parameters() -> Value {
             "description": "Names the request in the answer and in the server's log: at most 64 letters, digits, `.`, \
                 `_` and `-`. Another is made up where it is left out or is none.",
             "schema": {"type": "string"},
+        },
+        KEY: {
+            "name": KEY, "in": "header",
+            "description": "Makes the write safe to send again: with the same key and the same request it is done once, \
+                and answered as the first time. A new UUID for each write.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9._:-]+$"},
         },
         "If-Match": {
             "name": "If-Match", "in": "header",
@@ -167,8 +191,17 @@ fn parameters() -> Value {
     })
 }
 
+/// A reference to one of [`headers`].
+fn header(name: &str) -> Value {
+    json!({"$ref": format!("#/components/headers/{name}")})
+}
+
 fn headers() -> Value {
     json!({
+        REPLAYED: {
+            "description": "`true` where the request was done before under its key, and this is the answer it had.",
+            "schema": {"type": "string", "const": "true"},
+        },
         "X-Request-Id": {
             "description": "The request's id, which is in the server's log, too.",
             "required": true,
@@ -228,7 +261,7 @@ pub fn with_headers(more: &[&str]) -> Object {
         // `Location?` is a header that is there of one record, and not of many.
         out.add(
             name.trim_end_matches('?'),
-            json!({"$ref": format!("#/components/headers/{}", name.replace('?', "OfOne"))}),
+            header(&name.replace('?', "OfOne")),
         );
     }
     out

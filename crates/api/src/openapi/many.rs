@@ -42,13 +42,13 @@ pub fn of_model(doc: &mut Document<'_>, model: &Model) {
         && !is_alone(model)
         && let Some(key) = parameters::unique_key(doc, model)
     {
-        doc.add(upsert(doc, model, key));
+        doc.add_write(upsert(doc, model, key));
     }
     if reach.update > Reached::Never {
-        doc.add(update(doc, model));
+        doc.add_write(update(doc, model));
     }
     if reach.delete > Reached::Never {
-        doc.add(delete(doc, model));
+        doc.add_write(delete(doc, model));
     }
 }
 
@@ -197,7 +197,7 @@ pub fn describe(doc: &mut Document<'_>) -> bool {
         "properties": {"operations": operations},
         "additionalProperties": false,
     });
-    doc.add(Endpoint {
+    doc.add_write(Endpoint {
         method: "post",
         path: "/api/batch".to_owned(),
         id: "batch".to_owned(),

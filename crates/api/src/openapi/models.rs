@@ -49,6 +49,9 @@ pub const WRITE: &[Code] = &[
     Code::Unauthenticated,
     Code::Forbidden,
     Code::Contended,
+    Code::BadIdempotencyKey,
+    Code::IdempotencyKeyInUse,
+    Code::IdempotencyKeyReused,
     Code::NotBuilt,
 ];
 pub const VALUES: &[Code] = &[Code::FieldForbidden, Code::Conflict];
@@ -66,20 +69,20 @@ pub fn describe(doc: &mut Document<'_>, model: &Model) {
             Reached::Never => SignedIn::Must,
             Reached::Sometimes | Reached::Always => SignedIn::May,
         };
-        doc.add(create(doc, model, signed_in));
+        doc.add_write(create(doc, model, signed_in));
     }
     many::of_model(doc, model);
     if reach.read > Reached::Never {
         doc.add(one(doc, model));
     }
     if reach.update > Reached::Never {
-        doc.add(update(doc, model));
+        doc.add_write(update(doc, model));
     }
     if reach.replace > Reached::Never {
-        doc.add(replace(doc, model));
+        doc.add_write(replace(doc, model));
     }
     if reach.delete > Reached::Never {
-        doc.add(delete(model));
+        doc.add_write(delete(model));
     }
 }
 

@@ -34,6 +34,15 @@ impl Object {
         self
     }
 
+    /// A member that is an object.
+    pub fn object_mut(&mut self, name: &str) -> Option<&mut Object> {
+        let mut members = self.0.iter_mut();
+        match members.find(|(known, _)| known == name)? {
+            (_, Node::Object(object)) => Some(object),
+            (_, Node::Leaf(_) | Node::List(_)) => None,
+        }
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }

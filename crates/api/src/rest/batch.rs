@@ -2,7 +2,7 @@
 //!
 //! What is wrong with the document is told at once, each at its place; what the operations come to is the engine's.
 
-use super::{media, precondition, query, reply};
+use super::{idempotency, media, precondition, query, reply};
 use crate::answered::{Answered, Context};
 use crate::problem::Refusal;
 use bytes::Bytes;
@@ -71,21 +71,29 @@ async fn respond(
 ) -> Result<http::Response<Bytes>, Refusal> {
     let headers = &parts.headers;
     media::acceptable(headers)?;
-    precondition::no_idempotency_key(&parts.method, headers)?;
+    let once = idempotency::key(parts, &body)?;
     precondition::none_of_many(headers)?;
     query::parse_nothing(parts.uri.query())?;
     media::json(headers, &body)?;
     let batch = Operation::Batch(read(app, &body)?);
+    let beforehand = Beforehand {
+        once,
+        ..Beforehand::default()
+    };
     let executed = engine
-        .execute_on(app, context.principal, batch, Beforehand::default())
+        .execute_on(app, context.principal, batch, beforehand)
         .await;
     *stages = executed.stages;
-    match executed.result? {
-        Answer::Many { body, outcome } => Ok(reply::many(body, outcome)),
+    let mut response = match executed.result? {
+        Answer::Many { body, outcome } => reply::many(body, outcome),
         Answer::Record { .. } | Answer::Page { .. } | Answer::Done { .. } => {
-            Err(Problem::internal("a batch answers results").into())
+            return Err(Problem::internal("a batch answers results").into());
         }
+    };
+    if executed.replayed {
+        idempotency::mark(&mut response);
     }
+    Ok(response)
 }
 
 /// The members of an object, in their order. Repeated ones are refused: readers would not agree on them.

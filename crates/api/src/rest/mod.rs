@@ -7,12 +7,14 @@
 //! | `batch` | `/api/batch` |
 //! | `media` | what a body is, and what an answer may be |
 //! | `precondition` | `If-Match` and `If-None-Match` |
+//! | `idempotency` | `Idempotency-Key` |
 //! | `reply` | answers as responses |
 
 pub mod aggregate;
 mod batch;
 pub(crate) mod decode;
 mod expand;
+pub(crate) mod idempotency;
 pub(crate) mod media;
 pub(crate) mod precondition;
 pub mod query;
@@ -115,26 +117,31 @@ async fn respond(
     };
     *label = Cow::Owned(route.label(verb));
     media::acceptable(&parts.headers)?;
-    precondition::no_idempotency_key(&parts.method, &parts.headers)?;
+    let once = idempotency::key(parts, &body)?;
     let operation = read(app, route, parts, body)?;
     if matches!(operation, Operation::CreateMany(_)) {
         *label = Cow::Owned(route.label(operation.name()));
     }
     let conditions = precondition::Conditions::of_read(&operation, &parts.headers)?;
     let principal = context.principal;
-    let (operation, beforehand) = match (operation, auth) {
+    let (operation, mut beforehand) = match (operation, auth) {
         (Operation::Create(create), Some(auth)) if is_users(route.model) => {
             // Boxed, as whatever is on the path of few requests.
             Box::pin(with_password(auth, principal, create)).await?
         }
         (operation, _) => (operation, Beforehand::default()),
     };
+    beforehand.once = once;
     let executed = engine
         .execute_on(app, principal, operation, beforehand)
         .await;
     *stages = executed.stages;
     let answer = executed.result?;
-    reply::reply(route.model, answer, &conditions).map_err(Refusal::from)
+    let mut response = reply::reply(route.model, answer, &conditions)?;
+    if executed.replayed {
+        idempotency::mark(&mut response);
+    }
+    Ok(response)
 }
 
 fn is_users(model: &Model) -> bool {
@@ -158,7 +165,7 @@ async fn with_password(
         private: new.private,
         key: Some(Value::Uuid(new.id)),
         wrong: new.wrong,
-        registers: None,
+        ..Beforehand::default()
     };
     Ok((Operation::Create(create), beforehand))
 }

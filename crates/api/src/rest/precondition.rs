@@ -1,8 +1,8 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, 13.1).
 
 use engine::operation::{Operation, Precondition};
+use http::HeaderMap;
 use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, Method};
 use spec::{Code, Problem};
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -173,19 +173,6 @@ fn read(headers: &HeaderMap, name: &HeaderName, weak: bool) -> Result<Option<Pre
 
 fn bad(detail: &str) -> Problem {
     Problem::new(Code::BadPrecondition, detail)
-}
-
-/// A write that is safe to repeat is designed but not built: who sends a key relies on it.
-pub fn no_idempotency_key(method: &Method, headers: &HeaderMap) -> Result<()> {
-    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads || !headers.contains_key("idempotency-key") {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::NotBuilt,
-        "Idempotency-Key is designed but not built yet: nothing was done. Leave it out; a PUT with an id of your \
-         choice, or a unique field, makes a write safe to repeat.",
-    ))
 }
 
 #[cfg(test)]

@@ -144,6 +144,12 @@ pub(super) static APP: Table = Table {
             "What one request may ask for.",
         ),
         key("changes", Kind::Table(&CHANGES), "", "The change log."),
+        key(
+            "idempotency",
+            Kind::Table(&IDEMPOTENCY),
+            "",
+            "Writes that are sent again.",
+        ),
         key("backup", Kind::Table(&BACKUP), "", "Backups of SQLite."),
     ],
     designed: &[
@@ -493,6 +499,22 @@ static CHANGES: Table = Table {
         },
         "\"7d\"",
         "How long entries are kept.",
+    )],
+    designed: &[],
+    foreign: &[],
+};
+
+static IDEMPOTENCY: Table = Table {
+    title: "[idempotency]",
+    doc: "Writes that are sent again under an `Idempotency-Key`.",
+    keys: &[key(
+        "keep",
+        Kind::Duration {
+            min: MINUTE,
+            max: 30 * DAY,
+        },
+        "\"24h\"",
+        "How long a key and its answer are kept. A retry that comes later is a new request.",
     )],
     designed: &[],
     foreign: &[],

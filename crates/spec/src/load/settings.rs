@@ -48,6 +48,9 @@ pub(super) fn read(table: &DeTable<'_>, file: FileId, report: &mut Report) -> Se
     if let Some(changes) = section("changes", report) {
         set(&mut settings.changes.keep, changes.duration("keep"));
     }
+    if let Some(idempotency) = section("idempotency", report) {
+        set(&mut settings.idempotency.keep, idempotency.duration("keep"));
+    }
     if let Some(backup) = section("backup", report) {
         settings.backup.every = backup.duration("every").map(|every| every.value);
         set_u32(&mut settings.backup.keep, backup.int("keep"));

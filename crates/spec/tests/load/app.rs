@@ -276,6 +276,8 @@ body = 4096
 query_time = "1s"
 [changes]
 keep = "30d"
+[idempotency]
+keep = "2h"
 "#,
     )]);
     let settings = &app.settings;
@@ -296,6 +298,7 @@ keep = "30d"
     );
     assert_eq!(settings.limits.body, 4096);
     assert_eq!(settings.changes.keep, Duration::from_secs(30 * 24 * 3600));
+    assert_eq!(settings.idempotency.keep, Duration::from_secs(2 * 3600));
 }
 
 /// Editors check against the schema what the loader checks: what one names, the other does.

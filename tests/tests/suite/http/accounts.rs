@@ -495,38 +495,6 @@ each_server!(
     }
 );
 
-each_server!(
-    a_key_for_repeating_is_refused_and_not_ignored,
-    APP,
-    async |server| {
-        let ann = server.register("a@example.com").await;
-        let key = [
-            ("Idempotency-Key", "8e03978e"),
-            ("Content-Type", "application/json"),
-        ];
-        let path = format!("/api/auth/users/{}", ann.id);
-        let login = json!({"email": "a@example.com", "password": PASSWORD}).to_string();
-        for (method, path, body) in [
-            ("POST", "/api/shop/notes", "{\"title\":\"x\"}"),
-            ("PATCH", &*path, "{\"nickname\":\"x\"}"),
-            (
-                "PUT",
-                &*path,
-                "{\"email\":\"a@example.com\",\"nickname\":\"x\"}",
-            ),
-            ("DELETE", &*path, ""),
-            ("POST", "/api/auth/login", &*login),
-        ] {
-            let reply = ann.send(method, path, &key, body.as_bytes()).await;
-            assert_eq!(reply.word(), "400 request.not_built", "{method} {path}");
-            assert!(reply.text().contains("Idempotency-Key"), "{}", reply.text());
-        }
-        // Nothing was done, and reading takes it as any header that it has no use for.
-        let reply = ann.send("GET", &path, &key, b"").await;
-        assert_eq!(reply.expect(200)["nickname"], Json::Null);
-    }
-);
-
 each_server!(the_last_administrator_stays, APP, async |server| {
     let admin = server.admin().await;
     let ann = server.register("a@example.com").await;

@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "docs/openapi.md",
     "docs/operations.md",
     "docs/rest.md",
+    "docs/retries.md",
     "docs/rules.md",
     "docs/testing.md",
     "docs/writes.md",

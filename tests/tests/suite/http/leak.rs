@@ -157,12 +157,21 @@ fn filled(surface: &str, value: &str, ids: &[(&str, &str)]) -> (String, String, 
 }
 
 async fn ask(caller: &Caller, surface: &str, value: &str, ids: &[(&str, &str)]) -> http::Reply {
+    ask_under(caller, None, surface, value, ids).await
+}
+
+async fn ask_under(
+    caller: &Caller,
+    key: Option<&str>,
+    surface: &str,
+    value: &str,
+    ids: &[(&str, &str)],
+) -> http::Reply {
     let (method, path, body) = filled(surface, value, ids);
-    let headers: &[(&str, &str)] = match body.is_empty() {
-        true => &[],
-        false => &[("Content-Type", "application/json")],
-    };
-    caller.send(&method, &path, headers, body.as_bytes()).await
+    let mut headers = Vec::new();
+    headers.extend((!body.is_empty()).then_some(("Content-Type", "application/json")));
+    headers.extend(key.map(|key| ("Idempotency-Key", key)));
+    caller.send(&method, &path, &headers, body.as_bytes()).await
 }
 
 each_server!(a_secret_is_in_no_byte, APP, async |server| {
@@ -216,6 +225,26 @@ each_server!(a_secret_is_in_no_byte, APP, async |server| {
                     "{name}: {surface}"
                 );
             }
+        }
+    }
+    // Under a key, and sent again.
+    for (n, surface) in SURFACES.iter().enumerate() {
+        if surface.starts_with("GET") || surface.starts_with("HEAD") {
+            continue;
+        }
+        for attempt in ["the first", "a second"] {
+            let under = async |value: &str| {
+                let key = format!("{n}-{value}");
+                ask_under(&stranger, Some(&key), surface, value, &ids).await
+            };
+            let (right, wrong) = (under(SECRET).await, under(OTHER).await);
+            assert!(!wrong.bytes().contains(SECRET), "{attempt}: {surface}");
+            assert_eq!(
+                right.stable().replace(SECRET, OTHER),
+                wrong.stable(),
+                "{attempt}: {surface}"
+            );
+            asked += 2;
         }
     }
     println!("{asked} answers, {} surfaces", SURFACES.len());

@@ -183,7 +183,7 @@ fn nothing_changes_in_the_database_until_it_is_asked_for() {
         }
         assert_eq!(fingerprint(&old).await, before);
 
-        run(folder.path(), &["migrate", "apply", "app"]).expect(0, &["applied 8 steps"]);
+        run(folder.path(), &["migrate", "apply", "app"]).expect(0, &["applied 9 steps"]);
         let mut with_ours = before.clone();
         with_ours.extend(["auth".to_owned(), "mainstay".to_owned()]);
         with_ours.sort();
