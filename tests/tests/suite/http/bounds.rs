@@ -24,6 +24,8 @@ members = 10
 batch = 4
 groups = 3
 aggregates = 2
+search = 20
+search_words = 3
 query_time = "1s"
 address = 2000
 headers = 1024
@@ -31,6 +33,13 @@ query = 600
 head_time = "300ms"
 body_time = "400ms"
 ## modules/m/module.toml
+[models.notes]
+search = ["text"]
+[models.notes.fields]
+text = { type = "string" }
+[models.notes.access]
+read = "true"
+
 [models.items.fields]
 n     = { type = "int" }
 attrs = { type = "json", optional = true }
@@ -70,7 +79,8 @@ async fn every_limit(served: &Served) {
     let long = "x".repeat(3000);
     let head = |line: String| format!("GET {line}\r\n\r\n").into_bytes();
     let begun = |text: &str| text.as_bytes().to_vec();
-    let met: Vec<(&str, u64, Reply)> = vec![
+    let met: Vec<(&str, u64, Reply)> =
+        vec![
         ("limits.page", 7, get("limit=8").await),
         ("limits.nested_page", 6, get("expand=before(limit:7)").await),
         ("limits.expand_depth", 2, get("expand=next.next.next").await),
@@ -97,6 +107,16 @@ async fn every_limit(served: &Served) {
             caller
                 .get(&format!("{ITEMS}/aggregate?count=*,n&sum=n"))
                 .await,
+        ),
+        (
+            "limits.search",
+            20,
+            caller.get("/api/m/notes?search=xxxxxxxxxxxxxxxxxxxxx").await,
+        ),
+        (
+            "limits.search_words",
+            3,
+            caller.get("/api/m/notes?search=a+b+c+d").await,
         ),
         (
             "limits.members",
@@ -187,6 +207,10 @@ async fn every_limit(served: &Served) {
     let mut seen = BTreeSet::from([
         "limits.page_default".to_owned(),
         "limits.query_time".to_owned(),
+        // What it bounds is answered, and not refused: see `search`.
+        "limits.search_ranked".to_owned(),
+        // Its least value takes more than the bodies here may have: see `many::bounds`.
+        "limits.batch_bytes".to_owned(),
     ]);
     for (name, value, reply) in &met {
         assert_eq!(named(reply, name), ((*name).to_owned(), *value), "{name}");
