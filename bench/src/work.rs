@@ -62,7 +62,8 @@ impl Work {
     /// An aggregate takes some ten milliseconds of a core: more at a time would only wait for each other.
     pub fn connections(self, usual: usize) -> usize {
         match self {
-            Work::Aggregate => usual.min(4),
+            // A thousand records at a time are as much.
+            Work::Aggregate | Work::Bulk => usual.min(4),
             Work::One | Work::List | Work::Nested | Work::Create => usual,
         }
     }

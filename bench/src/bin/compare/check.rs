@@ -24,7 +24,7 @@ pub fn check(data: &Dataset, servers: &[Server]) -> Result<()> {
                 let found = match work {
                     Work::One => &body,
                     Work::Aggregate => &all_of(&body)?,
-                    Work::List | Work::Nested | Work::Create => &data_of(&body)?,
+                    Work::List | Work::Nested | Work::Create | Work::Bulk => &data_of(&body)?,
                 };
                 if *found != expected {
                     return Err(difference(server, &request, &expected, found).into());
