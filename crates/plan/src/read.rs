@@ -197,7 +197,9 @@ impl<'a> Planner<'a> {
         order_by(&mut sql, &mut asker, page.sort)?;
         sql.push(" LIMIT ").number(rows);
         self.bindable(&sql)?;
-        let lane = if self.bounded(page, &rule) {
+        let lane = if page.search.is_some() {
+            Lane::ByValues
+        } else if self.bounded(page, &rule) {
             Lane::Bounded
         } else {
             Lane::Unbounded
@@ -298,13 +300,17 @@ impl<'a> Planner<'a> {
             self.found(&mut sql, model, search)?;
         }
         self.bindable(&sql)?;
+        let lane = match search {
+            Some(_) => Lane::ByValues,
+            None => Lane::Unbounded,
+        };
         let shape = Shape {
             columns: vec![Output::Captured {
                 ty: ColumnType::Int,
             }],
             capture: Capture::Every,
         };
-        Ok(Some(sql.statement(shape, Lane::Unbounded)))
+        Ok(Some(sql.statement(shape, lane)))
     }
 
     /// The readable ones among these records, in any order; each row captures its key.
@@ -445,9 +451,6 @@ impl<'a> Planner<'a> {
     /// order, all in one direction. What else the filter asks is checked on the way, under the limit.
     fn bounded(&self, page: &Page<'_, '_>, rule: &Rule) -> bool {
         let model = page.want.model;
-        if page.search.is_some() {
-            return false;
-        }
         // A caller's quantifier may look at any number of records, quantifiers in it at as many for each.
         if page.filter.is_some_and(Expr::quantifies) {
             return false;

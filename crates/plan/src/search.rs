@@ -446,7 +446,7 @@ impl<'a> Planner<'a> {
             columns: piece.outputs,
             capture: Capture::Last,
         };
-        Ok(Some(sql.statement(shape, Lane::Unbounded)))
+        Ok(Some(sql.statement(shape, Lane::ByValues)))
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Lane {
     Bounded,
     /// Everything else: a connection (or reader thread) of its own, under the request's deadline.
     Unbounded,
+    /// The same, and how it is best run hangs on the values of its parameters: PostgreSQL plans it for them each time.
+    ByValues,
 }
 
 /// What a statement's columns are, in their order.

@@ -267,7 +267,9 @@ impl Postgres {
     ) -> Result<Vec<tokio_postgres::Row>> {
         match statement.lane {
             Where::Bounded => self.read_shared(statement, deadline).await,
-            Where::Unbounded => Ok(self.pool.read(statement, deadline).await?.rows),
+            Where::Unbounded | Where::ByValues => {
+                Ok(self.pool.read(statement, deadline).await?.rows)
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use deadpool_postgres::{
     ClientWrapper, Connect, Hook, Manager, ManagerConfig, Object, PoolError, RecyclingMethod,
     Runtime, Timeouts,
 };
-use spec::statement::{Expect, Statement, Step, Written};
+use spec::statement::{Expect, Lane, Statement, Step, Written};
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -183,7 +183,11 @@ impl Pool {
             .prepare_cached(&statement.text)
             .await
             .map_err(undone)?;
-        let begin = format!("begin read only; {}", limits(deadline));
+        let planned = match statement.lane {
+            Lane::ByValues => "; set local plan_cache_mode = force_custom_plan",
+            Lane::Bounded | Lane::Unbounded => "",
+        };
+        let begin = format!("begin read only; {}{planned}", limits(deadline));
         // Polled in order, so sent in order: three messages and one wait.
         let (began, answer, ended) = tokio::join!(
             biased;

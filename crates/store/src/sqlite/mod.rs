@@ -168,7 +168,7 @@ impl Sqlite {
                     result => result,
                 }
             }
-            Lane::Unbounded => Box::pin(self.read_apart(statement, bounds)).await,
+            Lane::Unbounded | Lane::ByValues => Box::pin(self.read_apart(statement, bounds)).await,
         }
     }
 

@@ -165,7 +165,7 @@ on_each!(the_examples_and_the_templates_pass_their_tests, |on| {
     let folder = tempfile::tempdir().expect("a folder");
     for (template, count) in [
         ("blank", "✓ 3 tests passed"),
-        ("marketplace", "✓ 14 tests passed"),
+        ("marketplace", "✓ 15 tests passed"),
     ] {
         run(folder.path(), &["new", template, "--template", template]).expect(0, &[]);
         test(folder.path(), on, &["--app", template]).expect(0, &[count]);

@@ -50,6 +50,20 @@ struct Model {
     name: String,
     renamed_from: Option<String>,
     fields: Vec<Field>,
+    /// Whether its texts are searched.
+    searched: bool,
+}
+
+impl Model {
+    /// The fields that are searched: the last one first, so that their order is not that of the columns.
+    fn search(&self) -> Vec<&str> {
+        let texts = self
+            .fields
+            .iter()
+            .rev()
+            .filter(|field| self.searched && matches!(field.kind, Kind::String | Kind::Text));
+        texts.map(|field| field.name.as_str()).take(8).collect()
+    }
 }
 
 type Records = BTreeMap<String, Map<String, Json>>;
@@ -72,6 +86,9 @@ impl World {
             out.push_str(&format!("[models.{}]\n", model.name));
             if let Some(old) = &model.renamed_from {
                 out.push_str(&format!("renamed_from = \"{old}\"\n"));
+            }
+            if !model.search().is_empty() {
+                out.push_str(&format!("search = {:?}\n", model.search()));
             }
             out.push_str(&format!("[models.{}.fields]\n", model.name));
             for field in &model.fields {
@@ -188,6 +205,7 @@ impl World {
             name,
             renamed_from: None,
             fields,
+            searched: random.one_in(2),
         }
     }
 
@@ -273,6 +291,35 @@ impl World {
                     assert_eq!(&record[field], value, "{of}: {name}.{field} of {record}");
                 }
             }
+            self.compare_searches(fx, at, model, of).await;
+        }
+    }
+
+    /// Some texts of records are searched for, and found as the definition says.
+    async fn compare_searches(&self, fx: &Fixture, at: usize, model: &Model, of: &str) {
+        let (name, fields) = (format!("shop.{}", model.name), model.search());
+        let texts = self.records[at].values().rev().flat_map(|record| {
+            let texts = fields.iter().filter_map(|field| record[*field].as_str());
+            texts.map(str::to_owned).collect::<Vec<_>>()
+        });
+        for text in texts.take(3) {
+            let Ok(query) = spec::search::Query::parse(&text, 32) else {
+                continue;
+            };
+            let rank = |record: &Map<String, Json>| {
+                let texts: Vec<_> = fields.iter().map(|field| record[*field].as_str()).collect();
+                spec::search::rank(&query, &texts)
+            };
+            let mut wanted: Vec<_> = self.records[at]
+                .iter()
+                .filter_map(|(id, record)| Some((rank(record)?, id.clone())))
+                .collect();
+            wanted.sort_by(|a, b| b.cmp(a));
+            let wanted: Vec<String> = wanted.into_iter().map(|(_, id)| id).collect();
+            let every = Query::new().search(&text).limit(200);
+            let found = fx.list(&system(), &name, every).await.data();
+            let found: Vec<String> = found.iter().map(id).collect();
+            assert_eq!(found, wanted, "{of}: {name}, {text}");
         }
     }
 
@@ -301,6 +348,11 @@ impl World {
         }
         if random.one_in(4) {
             return self.add_field(at, random);
+        }
+        if random.one_in(8) {
+            let model = self.models[at].as_mut()?;
+            model.searched = !model.searched;
+            return (!model.fields.is_empty()).then_some("search");
         }
         let count = self.models[at].as_ref()?.fields.len();
         let which = random.below(count);
@@ -388,6 +440,10 @@ impl World {
         let records = self.records[at].clone();
         let field = &mut self.models[at].as_mut()?.fields[which];
         if !field.optional {
+            // What was filled for this plan stays as it is: optional again, nothing would have been filled.
+            if field.backfill.is_some() {
+                return None;
+            }
             field.optional = true;
             return Some("optional");
         }
@@ -603,6 +659,7 @@ fn pairs(on: On) {
         "rename model",
         "another type",
         "unique",
+        "search",
         "destructive",
     ] {
         let enough = counts.get(kind).is_some_and(|count| *count > 0);
