@@ -96,7 +96,11 @@ impl Work {
             Work::Bulk => bulk(&mut random),
         };
         // A third of a megabyte each.
-        let count = if self == Work::Bulk { count.min(16) } else { count };
+        let count = if self == Work::Bulk {
+            count.min(16)
+        } else {
+            count
+        };
         (0..count).map(|_| one()).collect()
     }
 }

@@ -247,11 +247,11 @@ async fn aggregate(RawQuery(query): RawQuery) -> Response {
 
 /// Creates on their way to the writer.
 struct Job {
-    rows: Vec<Row>,
+    rows: Vec<NewRow>,
     done: oneshot::Sender<Result<()>>,
 }
 
-struct Row {
+struct NewRow {
     id: Uuid,
     name: String,
     description: String,
@@ -306,7 +306,7 @@ async fn create(State(queue): State<Arc<Queue>>, body: Bytes) -> Response {
 }
 
 /// The row of a new product, which is written as JSON on the way.
-fn row(new: request::NewProduct<'_>, now: i64, out: &mut Vec<u8>) -> Row {
+fn row(new: request::NewProduct<'_>, now: i64, out: &mut Vec<u8>) -> NewRow {
     let id = Uuid::now_v7();
     let product = Product {
         id: id.as_bytes(),
@@ -319,7 +319,7 @@ fn row(new: request::NewProduct<'_>, now: i64, out: &mut Vec<u8>) -> Row {
         updated_at: now,
     };
     product.write(out);
-    Row {
+    NewRow {
         id,
         name: new.name.into_owned(),
         description: new.description.into_owned(),
@@ -351,7 +351,7 @@ impl Queue {
     }
 }
 
-fn insert(statement: &mut Statement, row: &Row) -> Result<()> {
+fn insert(statement: &mut Statement, row: &NewRow) -> Result<()> {
     statement.raw_bind_parameter(1, row.id.as_bytes())?;
     statement.raw_bind_parameter(2, &row.name)?;
     statement.raw_bind_parameter(3, &row.description)?;
