@@ -5,6 +5,7 @@ use spec::existing::{UsedColumn, UsedTable};
 use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
 use spec::types::{ColumnType, FieldType};
 use spec::{App, Domain, Field, Index, KeyKind, Model, Value};
+use std::collections::HashMap;
 
 /// The column that keeps an open model's undeclared fields. No field can be called so.
 pub const EXTRA: &str = "_extra";
@@ -14,6 +15,7 @@ pub const EXTRA: &str = "_extra";
 pub fn schema(app: &App) -> Schema {
     let own = app.models.iter().filter(|model| model.existing.is_none());
     let mut tables: Vec<Table> = own.map(|model| table(app, model)).collect();
+    tell_apart(&mut tables);
     tables.push(change_log());
     tables.push(crate::idempotency::table());
     Schema {
@@ -142,12 +144,41 @@ fn table_index(model: &Model, index: &Index) -> TableIndex {
 /// `products_category_price_idx`, cut with a hash where it would exceed PostgreSQL's 63 bytes.
 fn index_name(model: &str, columns: &[String], suffix: &str) -> String {
     let full = format!("{model}_{}_{suffix}", columns.join("_"));
-    if full.len() <= 63 {
-        return full;
+    match full.len() {
+        0..=63 => full,
+        _ => hashed(&full, &full, suffix),
     }
+}
+
+/// As much of a name as there is room for, and a hash of what it stands for.
+fn hashed(name: &str, of: &str, suffix: &str) -> String {
     // FNV-1a: stable across versions and platforms, which the standard hasher does not promise.
-    let hash = full.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+    let hash = of.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
     });
-    format!("{}_{:08x}_{suffix}", &full[..48], hash as u32)
+    // Names of models and fields are ASCII.
+    let room = name.len().min(48);
+    format!("{}_{:08x}_{suffix}", &name[..room], hash as u32)
+}
+
+/// `team.member_code` and `team_member.code` want an index of the same name, which a module has once.
+fn tell_apart(tables: &mut [Table]) {
+    let mut wanted: HashMap<(String, String), usize> = HashMap::new();
+    for table in tables.iter() {
+        for index in &table.indexes {
+            let name = (table.name.namespace.clone(), index.name.clone());
+            *wanted.entry(name).or_default() += 1;
+        }
+    }
+    for table in tables {
+        for index in &mut table.indexes {
+            let name = (table.name.namespace.clone(), index.name.clone());
+            if wanted.get(&name).is_some_and(|count| *count > 1) {
+                let of = format!("{}.{}", table.name.name, index.columns.join("."));
+                let suffix = if index.unique { "key" } else { "idx" };
+                let name = index.name.trim_end_matches(suffix).trim_end_matches('_');
+                index.name = hashed(name, &of, suffix);
+            }
+        }
+    }
 }

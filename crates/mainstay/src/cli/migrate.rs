@@ -22,7 +22,7 @@ pub struct Show {
     pub sql: bool,
     /// A failure where there is something to do.
     pub check: bool,
-    /// What `apply --allow-destructive` would do.
+    /// What `apply --drop` would do.
     pub drop: bool,
 }
 

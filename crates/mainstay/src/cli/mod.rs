@@ -360,9 +360,9 @@ enum Migrate {
         /// Exit with 4 where there is something to do
         #[arg(long)]
         check: bool,
-        /// Show also what `apply --allow-destructive` would drop
+        /// Show also what `apply --drop` would drop
         #[arg(long)]
-        allow_destructive: bool,
+        drop: bool,
     },
     /// Do it; one process at a time
     #[command(after_help = "Example:\n  mainstay migrate apply shop --allow-slow")]
@@ -375,9 +375,12 @@ enum Migrate {
         /// Run steps that take as long as a table is large, too
         #[arg(long)]
         allow_slow: bool,
-        /// Run steps that lose data, too, and drop what no model has any more; slow ones with them
+        /// Run steps that lose data, too; slow ones with them
         #[arg(long)]
         allow_destructive: bool,
+        /// Drop also what no model has any more, with its data; all other steps with it
+        #[arg(long)]
+        drop: bool,
     },
     /// Show what was done to the database, when, and how long it took
     #[command(after_help = "Example:\n  mainstay migrate history shop --sql")]
@@ -647,13 +650,13 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
                 format,
                 sql,
                 check,
-                allow_destructive,
+                drop,
             } => {
                 let how = migrate::Show {
                     format,
                     sql,
                     check,
-                    drop: allow_destructive,
+                    drop,
                 };
                 migrate::plan(&app.or(&path), database.database, how).await
             }
@@ -662,11 +665,13 @@ async fn run(app: &AppFolder, command: Command) -> Result<(), Failure> {
                 database,
                 allow_slow,
                 allow_destructive,
+                drop,
             } => {
-                let allow = match (allow_destructive, allow_slow) {
-                    (true, _) => Allow::EVERYTHING,
-                    (false, true) => Allow::SLOW,
-                    (false, false) => Allow::SAFE,
+                let allow = match (drop, allow_destructive, allow_slow) {
+                    (true, ..) => Allow::EVERYTHING,
+                    (false, true, _) => Allow::DESTRUCTIVE,
+                    (false, false, true) => Allow::SLOW,
+                    (false, false, false) => Allow::SAFE,
                 };
                 migrate::apply(&app.or(&path), database.database, allow).await
             }

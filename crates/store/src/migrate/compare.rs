@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 /// The column of an open model's undeclared fields, as `plan` calls it.
 const EXTRA: &str = "_extra";
 
-const DROPS_IT: &str = "`mainstay migrate apply --allow-destructive` drops it";
+const DROPS_IT: &str = "`mainstay migrate apply --drop` drops it";
 
 /// The steps by when they come, and all that is known while they are found.
 pub(super) struct Planning<'a> {
@@ -38,7 +38,8 @@ pub fn plan(found: &Introspected, wanted: &Schema, ddl: &dyn Ddl, extras: Extras
     let mut plan = Plan::default();
     namespaces(found, wanted, ddl, &mut plan);
     // On a database that has nothing yet, nothing is to be brought along.
-    let fresh = !found.tables.iter().any(|table| table.name.namespace != OWN);
+    let made = |table: &FoundTable| table.name.namespace != OWN && table.is_made();
+    let fresh = !found.tables.iter().any(made);
     let searches = search::compare(found, wanted, ddl, extras);
     plan.steps.extend(searches.drop);
     plan.differences.extend(searches.differences);
@@ -195,6 +196,17 @@ impl<'a> Planning<'a> {
     }
 
     fn extra_table(&mut self, table: &FoundTable) {
+        if !table.is_made() && table.name.namespace != OWN {
+            self.differences.push(Difference {
+                table: table.name.clone(),
+                part: Part::Table,
+                kind: DifferenceKind::Extra,
+                blocking: false,
+                detail: "no migration made this table: it is somebody else's, and left alone"
+                    .to_owned(),
+            });
+            return;
+        }
         if self.extras == Extras::Drop && table.name.namespace != OWN {
             let label = match table.size {
                 Size::Empty => Label::Safe,
@@ -447,7 +459,7 @@ impl<'a> Planning<'a> {
         } else if current.size == Size::Empty {
             format!(
                 "the column {is} and should {should}, and there is no conversion; the table is empty: remove the \
-                 field, run `mainstay migrate apply --allow-destructive`, and declare it again"
+                 field, run `mainstay migrate apply --drop`, and declare it again"
             )
         } else {
             format!(

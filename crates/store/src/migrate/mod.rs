@@ -251,6 +251,8 @@ pub struct Allow {
 impl Allow {
     pub const SAFE: Allow = Allow::up_to(Label::Safe);
     pub const SLOW: Allow = Allow::up_to(Label::Slow);
+    /// What loses values that there is no room for any more; what no model has stays.
+    pub const DESTRUCTIVE: Allow = Allow::up_to(Label::Destructive);
     pub const EVERYTHING: Allow = Allow {
         extras: Extras::Drop,
         ..Allow::up_to(Label::Destructive)
@@ -412,6 +414,11 @@ pub struct FoundSearch {
 impl FoundTable {
     pub fn column(&self, name: &str) -> Option<&FoundColumn> {
         self.columns.iter().find(|one| one.name == name)
+    }
+
+    /// Whether a migration made it: then it is known what its columns were made as.
+    pub fn is_made(&self) -> bool {
+        self.columns.iter().any(|one| one.recorded.is_some())
     }
 }
 

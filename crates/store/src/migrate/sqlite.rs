@@ -186,7 +186,13 @@ fn needs_rebuild(table: &Table, change: &TableChange<'_>) -> bool {
             .is_some_and(|found| found.physical == SqliteDdl.physical(table, one.wanted));
         one.nullability.is_some() || !same
     };
+    // Row by row, one converted value may meet another that is still to be: in a copy, indexes are made in the end.
+    let unique = |one: &ColumnChange<'_>| {
+        let mut indexes = table.indexes.iter().filter(|index| index.unique);
+        one.retype.is_some() && indexes.any(|index| index.columns.contains(&one.wanted.name))
+    };
     change.columns.iter().any(remade)
+        || change.columns.iter().any(unique)
         || !change.keys_to_drop.is_empty()
         || !change.keys_to_add.is_empty()
         || !change.relaxed.is_empty()

@@ -253,6 +253,8 @@ impl Migrating<'_> {
         let extras = self.terms.allow.extras;
         let plan = migrate::plan(&found, self.wanted, &PostgresDdl, extras);
         let mut plan = self.terms.allow.cut(plan);
+        // A large table takes as long as it takes: this is not a look that somebody waits for.
+        self.batch("set local statement_timeout = 0").await?;
         count(self.client, &mut plan).await?;
         self.batch("commit").await?;
         if !self.terms.cover(&plan) {
@@ -447,7 +449,9 @@ impl Migrating<'_> {
         let wait = if concurrent { "0" } else { "3s" };
         self.batch(&format!("set lock_timeout = '{wait}'")).await?;
         let ran = self.step(plan, at).await;
-        if ran.is_err() {
+        // Of what was there before, nothing is undone: it is another's.
+        let was_there = |error: &StoreError| error.to_string().contains(ALREADY);
+        if ran.as_ref().is_err_and(|error| !was_there(error)) {
             for sql in undo {
                 if let Err(error) = self.batch(sql).await {
                     tracing::warn!(%error, sql, "what an interrupted step left is still there; running it again drops it");
@@ -511,7 +515,14 @@ fn groups(steps: &[PlanStep]) -> Vec<Range<usize>> {
     out
 }
 
+const ALREADY: &str = "of this name is there already";
+
 fn explain(summary: &str, error: &tokio_postgres::Error) -> StoreError {
+    if error.code() == Some(&tokio_postgres::error::SqlState::DUPLICATE_TABLE) {
+        return StoreError::Other {
+            cause: format!("{summary}: a table or an index {ALREADY}"),
+        };
+    }
     match error::map(error, false) {
         StoreError::Unique { table, columns } => StoreError::Other {
             cause: format!(
@@ -570,6 +581,13 @@ async fn record(
         };
         let old = TableName::new(&table.name.namespace, old);
         if found.table(&table.name).is_none() && found.table(&old).is_some() {
+            // What is known of an earlier table of the new name, which is gone.
+            let params = [
+                Value::text(&table.name.namespace),
+                Value::text(&table.name.name),
+            ];
+            let text = "delete from mainstay.schema where namespace = $1 and table_name = $2";
+            query(client, text, &params).await?;
             let params = [
                 Value::text(&table.name.name),
                 Value::text(&old.namespace),

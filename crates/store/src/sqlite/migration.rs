@@ -261,6 +261,11 @@ fn record(conn: &Connection, wanted: &Schema, found: &Introspected) -> rusqlite:
             let renamed =
                 !known.contains_key(&table.name.flat()) && known.contains_key(&old.flat());
             if renamed {
+                // What is known of an earlier table of the new name, which is gone.
+                conn.execute(
+                    "DELETE FROM _mainstay_schema WHERE table_name = ?1",
+                    [table.name.flat()],
+                )?;
                 conn.execute(
                     "UPDATE _mainstay_schema SET table_name = ?1 WHERE table_name = ?2",
                     (table.name.flat(), old.flat()),

@@ -179,7 +179,7 @@ create = "true"
         &["add column", "shop.things.colour", "reloaded"],
     )
     .await;
-    assert!(said.contains("--allow-destructive"), "{said}");
+    assert!(said.contains("--drop"), "{said}");
     // It is said once.
     let again = format!("{renamed}\n# again\n").replace("tint", "shade");
     let said = saved(&module, &again, &["shop.things.tint", "reloaded"]).await;

@@ -88,14 +88,13 @@ fn migrations(on: On) {
 
     // What no model has any more stays until somebody says so.
     write_app(&folder, APP);
-    with(&["migrate", "plan"]).expect(0, &["note", "shop.tags.measure", "--allow-destructive"]);
+    with(&["migrate", "plan"]).expect(0, &["note", "shop.tags.measure", "--drop"]);
     with(&["migrate", "plan", "--check"]).expect(0, &[]);
-    with(&["migrate", "plan", "--allow-destructive"])
-        .expect(0, &["destructive drop column shop.tags.measure"]);
+    with(&["migrate", "plan", "--drop"]).expect(0, &["destructive drop column shop.tags.measure"]);
     with(MIGRATE).expect(0, &["shop.tags.measure"]);
-    with(&["migrate", "apply", "--allow-destructive"])
+    with(&["migrate", "apply", "--drop"])
         .expect(0, &["drop column shop.tags.measure", "applied 1 step"]);
-    with(&["migrate", "plan", "--allow-destructive"]).expect(0, &["as the app needs it"]);
+    with(&["migrate", "plan", "--drop"]).expect(0, &["as the app needs it"]);
 
     let history = with(&["migrate", "history", "--sql"]);
     history.expect(

@@ -192,7 +192,7 @@ fn nothing_changes_in_the_database_until_it_is_asked_for() {
         assert_eq!(after, with_ours);
         let settled = run(
             folder.path(),
-            &["migrate", "plan", "app", "--check", "--allow-destructive"],
+            &["migrate", "plan", "app", "--check", "--drop"],
         );
         settled.expect(0, &["the database is as the app needs it"]);
 
@@ -214,10 +214,7 @@ fn nothing_changes_in_the_database_until_it_is_asked_for() {
             )
             .await
             .expect("changes of others");
-        let refused = run(
-            folder.path(),
-            &["migrate", "apply", "app", "--allow-destructive"],
-        );
+        let refused = run(folder.path(), &["migrate", "apply", "app", "--drop"]);
         refused.expect(
             4,
             &[
@@ -239,10 +236,7 @@ fn a_schema_of_that_name_is_in_the_way() {
     on(sql, async |old| {
         let folder = tempfile::tempdir().expect("a folder");
         run(folder.path(), &["introspect", &old.url, "--out", "app"]).expect(0, &[]);
-        let refused = run(
-            folder.path(),
-            &["migrate", "apply", "app", "--allow-destructive"],
-        );
+        let refused = run(folder.path(), &["migrate", "apply", "app", "--drop"]);
         refused.expect(
             4,
             &[

@@ -2,6 +2,7 @@
 
 mod changes;
 mod data_steps;
+mod kept;
 mod random;
 
 use mainstay_tests::*;

@@ -192,3 +192,25 @@ on_each!(what_was_altered_by_hand_is_made_anew, |on| {
         assert_eq!(found(&fx, "shop.things", "red").await, ["red", "red hat"]);
     });
 });
+
+on_each!(a_search_that_goes_is_in_nobody_s_way, |on| {
+    let before = things("search = [\"name\"]", FIELDS);
+    crate::migrations::run(on, &before, async |fx| {
+        fx.create(&system(), "shop.things", json!({"name": "x"}))
+            .await
+            .ok();
+        // Its triggers know the column by its old name.
+        let after = "title = { type = \"string\", renamed_from = \"name\" }\n\
+                     body = { type = \"text\", optional = true }";
+        let (fx, applied) = fx.migrate(&things("", after), Allow::SAFE).await;
+        assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
+        let made = fx
+            .create(&system(), "shop.things", json!({"title": "y"}))
+            .await
+            .ok();
+        fx.update(&system(), "shop.things", &id(&made), json!({"title": "z"}))
+            .await
+            .ok();
+        settled(&fx).await;
+    });
+});

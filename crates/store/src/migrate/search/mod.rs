@@ -43,15 +43,23 @@ pub(super) fn compare<'a>(
             one.name.namespace == there.table.namespace
                 && one.renamed_from.as_deref() == Some(there.table.name.as_str())
         };
-        let remade = searched.is_some() || table.is_none() && wanted.tables.iter().any(renamed);
+        // Its triggers name the columns, which another name would break.
+        let moved = |table: &Table| {
+            let current = found.table(&table.name);
+            let there = |name: &str| current.is_some_and(|current| current.column(name).is_some());
+            let mut columns = table.columns.iter();
+            columns.any(|one| !there(&one.name) && one.renamed_from.as_deref().is_some_and(there))
+        };
+        let remade = searched.is_some()
+            || table.is_some_and(moved)
+            || table.is_none() && wanted.tables.iter().any(renamed);
         if !remade && extras == Extras::Keep {
             out.differences.push(Difference {
                 table: there.table.clone(),
                 part: Part::Search,
                 kind: DifferenceKind::Extra,
                 blocking: false,
-                detail: "no model searches these words any more; `mainstay migrate apply --allow-destructive` drops \
-                         their index"
+                detail: "no model searches these words any more; `mainstay migrate apply --drop` drops their index"
                     .to_owned(),
             });
             continue;

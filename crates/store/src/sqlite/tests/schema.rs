@@ -207,8 +207,7 @@ async fn a_table_is_made_anew_where_sqlite_cannot_alter_it() {
     assert!(
         plan.differences
             .iter()
-            .all(|one| one.kind == DifferenceKind::Extra
-                && one.detail.contains("--allow-destructive")),
+            .all(|one| one.kind == DifferenceKind::Extra && one.detail.contains("--drop")),
         "{plan:?}"
     );
     let ran = shop_.store.apply(&wanted, Allow::SLOW).await.unwrap();
