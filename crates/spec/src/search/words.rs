@@ -83,7 +83,15 @@ struct Words<F> {
 
 impl<F: FnMut(&str, Range<usize>)> Words<F> {
     fn cluster(&mut self, text: &str, bytes: Range<usize>) {
-        let kept = text.nfkd().filter(|c| !letters::is_dropped(*c));
+        let mut marks = 0;
+        let few = text.chars().filter(|c| {
+            if letters::is_dropped(*c) {
+                return false;
+            }
+            marks = if letters::is_mark(*c) { marks + 1 } else { 0 };
+            marks <= letters::IN_A_ROW
+        });
+        let kept = few.nfkd().filter(|c| !letters::is_dropped(*c));
         for c in kept.nfc().flat_map(char::to_lowercase) {
             if let Some((_, as_two)) = UNFOLDED.iter().find(|(one, _)| *one == c) {
                 for c in as_two.chars() {
@@ -195,5 +203,8 @@ mod tests {
         let long = "y".repeat(99);
         let many = plain(&format!("{long} ").repeat(2_000));
         assert_eq!(many.split(' ').count(), 1_000);
+        // Marks that no script has so many of.
+        let marks = format!("क{}ख", "\u{94D}\u{93C}".repeat(10_000));
+        assert_eq!(plain(&marks).chars().count(), 1 + letters::IN_A_ROW + 1);
     }
 }

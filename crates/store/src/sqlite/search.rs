@@ -2,7 +2,7 @@
 //!
 //! | function | is |
 //! |---|---|
-//! | `mainstay_words_1(text)` | the words of a text, with spaces between them; nothing of null. The number is `spec::search::VERSION` |
+//! | `mainstay_words_2(text)` | the words of a text, with spaces between them; nothing of null. The number is `spec::search::VERSION` |
 //! | `mainstay_rank(query, text, …)` | the rank of a record with these texts, null where it is no answer |
 
 use rusqlite::functions::{Context, FunctionFlags};

@@ -89,6 +89,9 @@ each_store!(long_texts_are_cut_alike, APP, async |fx| {
         "東京".repeat(30_000),
         format!("{}é", "z".repeat(63)),
         "e\u{301}".repeat(70),
+        // What PostgreSQL would put in order for minutes, and nothing would stop it.
+        format!("a{}{}b", "\u{301}".repeat(50_000), "\u{316}".repeat(49_999)),
+        format!("क{}ख", "\u{94D}\u{93C}".repeat(49_000)),
     ] {
         let wanted = search::plain(&text);
         let found = words(fx, &text).await;

@@ -9,7 +9,9 @@ use crate::migrate::postgres::{physical, quoted};
 use crate::migrate::{Label, PlanStep, Size};
 use spec::Dialect;
 use spec::schema::{Table, TableName};
-use spec::search::letters::{DROPPED, FOLDED, SEPARATORS, SINGLE, UNFOLDED};
+use spec::search::letters::{
+    DROPPED, FOLDED, IN_A_ROW, MARKS, SEPARATORS, SINGLE, UNFOLDED,
+};
 use spec::search::{CHARACTERS, LONGEST, VERSION, WORDS};
 
 /// Indexes of words that are there, what they were made of, and whether they still work.
@@ -182,6 +184,7 @@ fn analyze(table: &Table) -> String {
 /// The function that makes words of a text.
 fn words() -> String {
     let (dropped, single, separators) = (class(DROPPED), class(SINGLE), class(SEPARATORS));
+    let marks = class(MARKS);
     let (from, to): (String, String) = FOLDED.iter().copied().unzip();
     let unfold: String = UNFOLDED
         .iter()
@@ -198,6 +201,8 @@ BEGIN
   IF octet_length(plain) = length(plain) THEN
     plain := regexp_replace(lower(plain COLLATE \"C\"), '[^a-z0-9]+', ' ', 'g');
   ELSE
+    plain := regexp_replace(plain, '[{dropped}]+', '', 'g');
+    plain := regexp_replace(plain, '([{marks}]{{{IN_A_ROW}}})[{marks}]+', '\\1', 'g');
     plain := normalize(regexp_replace(normalize(plain, NFKD), '[{dropped}]+', '', 'g'), NFC);
     plain := translate(lower(plain COLLATE \"und-x-icu\"), '{from}', '{to}');
 {unfold}    plain := regexp_replace(plain, '([{single}])', ' \\1 ', 'g');
