@@ -115,7 +115,8 @@ impl Planner<'_> {
             .filter(|_| self.dialect == Dialect::Postgres)
     }
 
-    /// What has no value is left out, so that the database's own defaults come in.
+    /// What has no value is left out, so that the database's own defaults come in. A field that has a default here and
+    /// no value was given null: it was decided on that, and the database's default is another.
     pub(crate) fn create_existing(
         &self,
         model: &Model,
@@ -125,7 +126,10 @@ impl Planner<'_> {
     ) -> Result<Vec<Step>> {
         let mut sql = Sql::new(self.dialect);
         let given: Vec<(FieldId, &Column, ColumnType)> = columns(model, existing)
-            .filter(|(field, ..)| !record.values[usize::from(field.0)].is_null())
+            .filter(|(field, ..)| {
+                let is_null = record.values[usize::from(field.0)].is_null();
+                !is_null || model.field(*field).default.is_some()
+            })
             .collect();
         let assigned = model.key == KeyKind::Int && record.values[0].is_null();
         sql.push("INSERT INTO ").foreign_table(&existing.table);

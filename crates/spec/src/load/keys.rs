@@ -423,8 +423,8 @@ static LIMITS: Table = Table {
         key(
             "batch_bytes",
             Kind::Int {
-                min: 64 * 1024,
-                max: 1024 * 1024 * 1024,
+                min: 1024,
+                max: 1 << 30,
             },
             "16777216",
             "Bytes of the records that a change or delete by a filter reads, and of a batch's answer.",

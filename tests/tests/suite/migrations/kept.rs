@@ -34,7 +34,9 @@ migrating!(
 
 migrating!(
     what_loses_values_drops_nothing_else,
-    &things("n = { type = \"decimal\", scale = 4 }\nearlier = { type = \"string\", optional = true }"),
+    &things(
+        "n = { type = \"decimal\", scale = 4 }\nearlier = { type = \"string\", optional = true }"
+    ),
     async |fx| {
         let body = json!({"n": "1.2345", "earlier": "kept"});
         fx.create(&system(), "shop.things", body).await.ok();

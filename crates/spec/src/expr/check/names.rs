@@ -109,6 +109,7 @@ impl Checker<'_> {
         let decl = app.model(model);
         if let Some(field) = decl.field_named(name) {
             self.default_may_name(field, at)?;
+            self.is_known(field, &place, at)?;
             return Some(Thing::Value(Expr {
                 ty: type_of(&field.ty),
                 kind: ExprKind::Field {
@@ -182,6 +183,26 @@ impl Checker<'_> {
                 field.name
             ),
             "a default may name the fields declared above its own, `auth` and `now`",
+        )
+    }
+
+    /// What the database computes of a record is not known before it is written.
+    fn is_known(&mut self, field: &Field, place: &Place, at: Span) -> Option<()> {
+        let of_result = matches!(
+            self.scope.purpose,
+            Purpose::Create | Purpose::Update | Purpose::FieldWrite | Purpose::Check
+        );
+        if !field.computed || *place != Place::This || !of_result {
+            return Some(());
+        }
+        self.error(
+            "expr-computed",
+            at,
+            format!(
+                "the database computes `{}` when the record is written, so it is not known here",
+                field.name
+            ),
+            "name the fields that it is computed of",
         )
     }
 

@@ -9,9 +9,7 @@ use crate::migrate::postgres::{physical, quoted};
 use crate::migrate::{Label, PlanStep, Size};
 use spec::Dialect;
 use spec::schema::{Table, TableName};
-use spec::search::letters::{
-    DROPPED, FOLDED, IN_A_ROW, MARKS, SEPARATORS, SINGLE, UNFOLDED,
-};
+use spec::search::letters::{DROPPED, FOLDED, IN_A_ROW, MARKS, SEPARATORS, SINGLE, UNFOLDED};
 use spec::search::{CHARACTERS, LONGEST, VERSION, WORDS};
 
 /// Indexes of words that are there, what they were made of, and whether they still work.
