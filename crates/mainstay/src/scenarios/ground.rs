@@ -60,6 +60,9 @@ enum Place {
         made: Mutex<BTreeMap<String, Weak<Store>>>,
         /// Emptied, and waiting for the next test.
         idle: Mutex<Vec<(String, Arc<Store>)>>,
+        /// Whether they have been dropped: a test that is being stopped on another thread makes none after that. Held
+        /// while one is made.
+        over: tokio::sync::Mutex<bool>,
     },
 }
 
@@ -103,6 +106,7 @@ impl Ground {
             server: Databases::connect(url).await?,
             made: Mutex::default(),
             idle: Mutex::default(),
+            over: tokio::sync::Mutex::default(),
         };
         Ground::on_place(app, place).await
     }
@@ -171,15 +175,27 @@ impl Ground {
 
     async fn new_database(&self) -> Result<(String, Arc<Store>), StartError> {
         let Place::Postgres {
-            url, server, made, ..
+            url,
+            server,
+            made,
+            over,
+            ..
         } = &self.place
         else {
             return Err(StartError::Io(std::io::Error::other("SQLite has files")));
         };
         let name = format!("mainstay_test_{}", spec::new_id().simple());
-        // Before it is there: if nobody waits for the answer, it is dropped all the same.
-        locked(made).insert(name.clone(), Weak::new());
-        server.create(&name).await?;
+        {
+            let over = over.lock().await;
+            if *over {
+                return Err(StartError::Io(std::io::Error::other(
+                    "the tests were interrupted",
+                )));
+            }
+            // Before it is there: if nobody waits for the answer, it is dropped all the same.
+            locked(made).insert(name.clone(), Weak::new());
+            server.create(&name).await?;
+        }
         let store = open_postgres(url, &name).await?;
         let store = self.with_tables(store).await?;
         locked(made).insert(name.clone(), Arc::downgrade(&store));
@@ -262,7 +278,10 @@ impl Ground {
             Place::Sqlite { folder, .. } => {
                 let _ = std::fs::remove_dir_all(folder.path());
             }
-            Place::Postgres { server, made, .. } => {
+            Place::Postgres {
+                server, made, over, ..
+            } => {
+                *over.lock().await = true;
                 let all = std::mem::take(&mut *locked(made));
                 for (name, store) in all {
                     if let Some(store) = store.upgrade() {

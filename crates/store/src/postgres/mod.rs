@@ -171,9 +171,11 @@ impl Postgres {
             match answer {
                 Ok(answer) => return Ok(answer.rows),
                 Err(error) => match Failure::of(&error) {
-                    // A moment, for the other connections to notice that they are dead as well. Not often: it
-                    // may be this statement that brings the server down.
-                    Failure::Lost if tries < 3 => tokio::time::sleep(NOTICE).await,
+                    // A moment, for the other connections to notice that they are dead as well: a longer one each
+                    // time, for a busy machine. Not often: it may be this statement that brings the server down.
+                    Failure::Lost if tries < 4 => {
+                        tokio::time::sleep(NOTICE * 4_u32.pow(tries - 1)).await;
+                    }
                     Failure::Contended if tries < 3 => {}
                     Failure::Slow => return Ok(self.pool.read(statement, deadline).await?.rows),
                     Failure::Lost
