@@ -154,6 +154,12 @@ impl<'a> Document<'a> {
 const KEY: &str = "Idempotency-Key";
 const REPLAYED: &str = "Idempotency-Replayed";
 
+/// The characters alone, or a structured field's string (RFC 8941, 3.3.3). Blanks around it are HTTP's.
+const IDEMPOTENCY_KEY: &str = concat!(
+    r"^[ \t]*([!#-+./0-9:<-\[\]-~-]{1,255}|",
+    r#""([ !#-\[\]-~]|\\["\\]){1,255}")[ \t]*$"#
+);
+
 /// A reference to one of [`parameters`].
 pub fn parameter(name: &str) -> Value {
     json!({"$ref": format!("#/components/parameters/{name}")})
@@ -171,7 +177,7 @@ fn parameters() -> Value {
             "name": KEY, "in": "header",
             "description": "Makes the write safe to send again: with the same key and the same request it is done once, \
                 and answered as the first time. A new UUID for each write.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9._:-]+$"},
+            "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
         },
         "If-Match": {
             "name": "If-Match", "in": "header",
