@@ -217,19 +217,7 @@ impl Planner<'_> {
         if guards.stored.is_some() || guards.result.is_some() {
             self.and_view(&mut sql, model, &record.values[0], version);
         }
-        if let Some(rule) = guards.stored {
-            sql.push(" AND ");
-            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
-        }
-        if let Some(rule) = guards.result {
-            sql.push(" AND EXISTS (SELECT 1 FROM (SELECT ");
-            self.values(&mut sql, model, record, 0, true);
-            sql.push(") n WHERE ");
-            Conditions::new(self.app, model.id, "n", Eyes::Rule)
-                .with_old("t")
-                .rule(&mut sql, rule)?;
-            sql.push(")");
-        }
+        self.and_guards(&mut sql, model, record, guards)?;
         Ok(vec![step(sql, Vec::new(), Expect::One)])
     }
 

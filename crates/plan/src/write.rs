@@ -166,6 +166,30 @@ impl Planner<'_> {
         step(sql, vec![Output::Unused], Expect::Any)
     }
 
+    /// The rules that the stored record, as `t`, and the resulting one must meet to be written.
+    pub(crate) fn and_guards(
+        &self,
+        sql: &mut Sql,
+        model: &Model,
+        record: &Record<'_>,
+        guards: Guards<'_>,
+    ) -> Result<()> {
+        if let Some(rule) = guards.stored {
+            sql.push(" AND ");
+            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(sql, rule)?;
+        }
+        if let Some(rule) = guards.result {
+            sql.push(" AND EXISTS (SELECT 1 FROM (SELECT ");
+            self.values(sql, model, record, 0, true);
+            sql.push(") n WHERE ");
+            Conditions::new(self.app, model.id, "n", Eyes::Rule)
+                .with_old("t")
+                .rule(sql, rule)?;
+            sql.push(")");
+        }
+        Ok(())
+    }
+
     /// `$1, $2…`, or `$1 AS "name", …` for a row that rules can name.
     pub(crate) fn values(
         &self,
@@ -229,19 +253,7 @@ impl Planner<'_> {
             sql.bind(Value::Json(extra.into()), ColumnType::Json);
         }
         self.where_version(&mut sql, model, &record.values[0], version);
-        if let Some(rule) = guards.stored {
-            sql.push(" AND ");
-            Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
-        }
-        if let Some(rule) = guards.result {
-            sql.push(" AND EXISTS (SELECT 1 FROM (SELECT ");
-            self.values(&mut sql, model, record, 0, true);
-            sql.push(") n WHERE ");
-            Conditions::new(self.app, model.id, "n", Eyes::Rule)
-                .with_old("t")
-                .rule(&mut sql, rule)?;
-            sql.push(")");
-        }
+        self.and_guards(&mut sql, model, record, guards)?;
         Ok(self.finish(
             sql,
             model,
