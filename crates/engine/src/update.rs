@@ -506,7 +506,7 @@ impl Turn {
             .fields
             .iter()
             .map(|f| f.id)
-            .filter(|id| record.get(*id) != stored.get(*id) || unseen.contains(id))
+            .filter(|id| !record.get(*id).is_same(stored.get(*id)) || unseen.contains(id))
             .collect();
         let extra_changed = record.extra != stored.extra;
         // What the model has a name for by now goes with the first write that changes something.
@@ -678,14 +678,18 @@ impl Turn {
             {
                 continue;
             }
-            // What comes back as it was read passes: GET, edit, PUT works.
-            let came_back = given == before && !unseen.contains(&field.id);
+            // What comes back as it was read passes: GET, edit, PUT works, and leaves alone what is only shown as near.
+            let as_shown = given == before || *given == before.nearest();
+            let came_back = as_shown && !unseen.contains(&field.id);
             if (field.system || field.immutable) && !came_back {
                 let (code, detail) = match field.system {
                     true => ("read_only", format!("{} is set by the server.", field.name)),
                     false => ("immutable", format!("{} cannot be changed.", field.name)),
                 };
                 errors.push(FieldError::at(&field.name, code, detail));
+                continue;
+            }
+            if came_back && !matches!(before, Value::Json(_)) {
                 continue;
             }
             let value = match (&field.ty, given, before) {

@@ -2,7 +2,8 @@
 //! the names of the model; written by their own names.
 //!
 //! A view of plain columns costs nothing: the planner of PostgreSQL pulls it up, and the table's indexes serve. A column
-//! of a type that none of ours is kept as is cast, and its indexes do not.
+//! of a type that none of ours is kept as is cast, and its indexes do not. Filters, orders, cursors and answers all see
+//! what the view makes of it.
 //!
 //! Such a table has no `version`. Each row knows the transaction that wrote it last (`xmin`), whoever that was: it is as
 //! good for entity tags and for writing only what was read, and better in that it sees the writes of others.
@@ -11,6 +12,7 @@ use crate::condition::{Conditions, Eyes, Unsupported};
 use crate::read::Planner;
 use crate::sql::{Sql, pg_type};
 use crate::write::{Guards, Record, step};
+use spec::decimal::{Decimal, MAX_UNITS};
 use spec::existing::{Column, Existing};
 use spec::model::ID;
 use spec::schema::{Dialect, TableName};
@@ -54,10 +56,35 @@ impl Sql {
         match &column.native {
             Some(native) if native.list => self.call("to_jsonb", &column.name),
             None if computed && json => self.call("to_jsonb", &column.name),
+            Some(_) if let ColumnType::Decimal { scale } = ty => self.rounded(&column.name, scale),
             Some(_) => self.cast(&column.name, ty),
             None if computed && ty == ColumnType::Text => self.cast(&column.name, ty),
             None => self.foreign(&column.name),
         }
+    }
+
+    /// A `numeric` of more digits than a decimal has, as the nearest decimal.
+    fn rounded(&mut self, column: &str, scale: u8) -> &mut Sql {
+        let most = Decimal::new(MAX_UNITS, scale).to_string();
+        for (beyond, sign) in [(" > ", ""), (" < ", "-")] {
+            self.push(if sign.is_empty() {
+                "(CASE WHEN "
+            } else {
+                " WHEN "
+            })
+            .foreign(column)
+            .push(beyond)
+            .push(sign)
+            .push(&most)
+            .push(" THEN ")
+            .push(sign)
+            .push(&most);
+        }
+        self.push(" ELSE round(")
+            .foreign(column)
+            .push(", ")
+            .number(scale)
+            .push(") END)")
     }
 
     fn call(&mut self, function: &str, column: &str) -> &mut Sql {
@@ -104,6 +131,20 @@ impl Sql {
         });
         self.kept(column, &bound)
     }
+}
+
+/// A date or datetime as it is shown: parts of it are taken of the nearest day or moment in the years 1–9999.
+pub(crate) fn shown_moment(column: ColumnType, moment: &str) -> String {
+    let (first, last) = match column {
+        ColumnType::Date => ("date '0001-01-01'", "date '9999-12-31'"),
+        _ => (
+            "timestamptz '0001-01-01T00:00:00Z'",
+            "timestamptz '9999-12-31T23:59:59.999999Z'",
+        ),
+    };
+    format!(
+        "(CASE WHEN {moment} < {first} THEN {first} WHEN {moment} > {last} THEN {last} ELSE {moment} END)"
+    )
 }
 
 impl Planner<'_> {

@@ -13,6 +13,9 @@ pub struct Decimal {
 /// Digits a decimal may have in all.
 pub const MAX_DIGITS: u32 = 18;
 
+/// The most units of a decimal, whatever its scale.
+pub const MAX_UNITS: i64 = 10i64.pow(MAX_DIGITS) - 1;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecimalError {
     /// Not a decimal number.
@@ -30,6 +33,25 @@ pub(crate) fn pow10(n: u8) -> i128 {
 impl Decimal {
     pub fn new(units: i64, scale: u8) -> Decimal {
         Decimal { units, scale }
+    }
+
+    /// What a `numeric` of PostgreSQL that is no number (`NaN`, which it orders above all, and the infinities) is in
+    /// memory: beyond every decimal of 18 digits.
+    pub fn beyond(negative: bool, scale: u8) -> Decimal {
+        let units = if negative { -i64::MAX } else { i64::MAX };
+        Decimal { units, scale }
+    }
+
+    pub fn is_beyond(self) -> bool {
+        self.units.unsigned_abs() == i64::MAX.unsigned_abs()
+    }
+
+    /// The decimal of 18 digits that is nearest.
+    pub fn nearest(self) -> Decimal {
+        match self.is_beyond() {
+            true => Decimal::new(self.units.clamp(-MAX_UNITS, MAX_UNITS), self.scale),
+            false => self,
+        }
     }
 
     /// Reads `-12.50`, `1e3` or `7` exactly at `scale`; zeros beyond the scale are no digits.
@@ -135,6 +157,10 @@ impl PartialOrd for Decimal {
 }
 impl Ord for Decimal {
     fn cmp(&self, other: &Decimal) -> Ordering {
+        if self.is_beyond() || other.is_beyond() {
+            let side = |d: &Decimal| if d.is_beyond() { d.units.signum() } else { 0 };
+            return side(self).cmp(&side(other));
+        }
         let scale = self.scale.max(other.scale);
         let a = i128::from(self.units) * pow10(scale - self.scale);
         let b = i128::from(other.units) * pow10(scale - other.scale);

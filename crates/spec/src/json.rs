@@ -153,10 +153,10 @@ pub fn write_value(out: &mut Vec<u8>, value: &Value, ty: ColumnType) {
             }
             _ => write_i64(out, *n),
         },
-        Value::Float(x) => write_f64(out, *x),
+        Value::Float(x) => write_f64(out, crate::value::finite(*x)),
         Value::Decimal(d) => match ty {
-            ColumnType::Decimal { scale } => write_decimal(out, *d, scale),
-            _ => write_decimal(out, *d, d.scale),
+            ColumnType::Decimal { scale } => write_decimal(out, d.nearest(), scale),
+            _ => write_decimal(out, d.nearest(), d.scale),
         },
         Value::Text(text) => write_string(out, text),
         Value::Uuid(id) => write_uuid(out, id),

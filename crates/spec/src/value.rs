@@ -1,6 +1,7 @@
 //! One typed value: what a parameter binds, a rule computes and a record holds in memory.
 
 use crate::decimal::Decimal;
+use crate::time;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
-    /// Always finite.
+    /// Finite, save in a table that was there before: see [`Value::nearest`].
     Float(f64),
     Decimal(Decimal),
     Text(Arc<str>),
@@ -45,6 +46,29 @@ impl Value {
         }
     }
 
+    /// The value that is shown of it. A table that was there before the app may keep what no type of ours can hold: times
+    /// without end and outside of the years 1–9999, the infinities, `NaN`. Rules, filters and cursors see these as they
+    /// are, in PostgreSQL's order, which has `NaN` above all numbers; people see the nearest that there is.
+    pub fn nearest(&self) -> Value {
+        match self {
+            Value::Float(x) => Value::Float(finite(*x)),
+            Value::Decimal(d) => Value::Decimal(d.nearest()),
+            Value::Timestamp(micros) => {
+                Value::Timestamp((*micros).clamp(time::MIN_TIMESTAMP, time::MAX_TIMESTAMP))
+            }
+            Value::Date(days) => Value::Date((*days).clamp(time::MIN_DATE, time::MAX_DATE)),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether nothing would change if one took the place of the other. `NaN` is itself, as PostgreSQL has it.
+    pub fn is_same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Float(a), Value::Float(b)) if a.is_nan() => b.is_nan(),
+            _ => self == other,
+        }
+    }
+
     /// A key as it stands in a URL, a message or the change log.
     pub fn key_text(&self) -> String {
         match self {
@@ -53,6 +77,14 @@ impl Value {
             Value::Uuid(id) => id.hyphenated().to_string(),
             other => format!("{other:?}"),
         }
+    }
+}
+
+/// The finite number that is nearest; of `NaN` the largest, where PostgreSQL has it in order.
+pub fn finite(x: f64) -> f64 {
+    match x.is_nan() {
+        true => f64::MAX,
+        false => x.clamp(f64::MIN, f64::MAX),
     }
 }
 
@@ -79,5 +111,32 @@ impl From<Uuid> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(v: Option<T>) -> Value {
         v.map_or(Value::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_type_holds_is_shown_as_the_nearest() {
+        let beyond = |units| Value::Decimal(Decimal::new(units, 2));
+        for (value, shown) in [
+            (Value::Float(f64::NAN), Value::Float(f64::MAX)),
+            (Value::Float(f64::NEG_INFINITY), Value::Float(f64::MIN)),
+            (Value::Float(0.5), Value::Float(0.5)),
+            (
+                Value::Timestamp(i64::MAX),
+                Value::Timestamp(time::MAX_TIMESTAMP),
+            ),
+            (Value::Date(i32::MIN), Value::Date(time::MIN_DATE)),
+            (beyond(i64::MAX), beyond(999_999_999_999_999_999)),
+            (beyond(-i64::MAX), beyond(-999_999_999_999_999_999)),
+            (beyond(5), beyond(5)),
+        ] {
+            assert_eq!(value.nearest(), shown);
+        }
+        assert!(Value::Float(f64::NAN).is_same(&Value::Float(f64::NAN)));
+        assert!(!Value::Float(f64::NAN).is_same(&Value::Float(1.0)));
     }
 }

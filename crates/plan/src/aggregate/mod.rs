@@ -336,7 +336,10 @@ impl<'a> Planner<'a> {
                 (key.clone(), Some(key))
             }
             Of::Part(operand, part) => {
-                let moment = joins.scalar(sql, operand)?;
+                let mut moment = joins.scalar(sql, operand)?;
+                if self.existing(operand.model).is_some() {
+                    moment = crate::existing::shown_moment(operand.column(), &moment);
+                }
                 let (shown, group) = part.sql(self.dialect, operand.column(), &moment);
                 (shown, Some(group))
             }

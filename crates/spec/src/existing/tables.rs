@@ -37,6 +37,14 @@ pub(super) struct Field<'c> {
     pub check: Option<String>,
 }
 
+impl Field<'_> {
+    /// Its column has no scale, and the field has.
+    fn is_rounded(&self) -> bool {
+        let decimal = matches!(self.ty, Ty::Plain(FieldType::Decimal { .. }));
+        decimal && self.column.ty.digits.is_none()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) enum Ty {
     Plain(FieldType),
@@ -257,10 +265,22 @@ fn field<'c>(
         default,
         check: None,
     };
+    field.check = digits_check(&field);
     if let Some(domain) = &column.ty.domain {
         domain_checks(&mut field, domain, listing);
     }
     Some(field)
+}
+
+/// A number that is a text here is not rounded where it is kept: more digits are refused.
+fn digits_check(field: &Field<'_>) -> Option<String> {
+    let number = field.native.as_ref()?.ty == TableName::new("pg_catalog", "numeric");
+    let (_, scale) = field.column.ty.digits.filter(|_| number)?;
+    let text = matches!(field.ty, Ty::Plain(FieldType::String { .. }));
+    (text && !field.computed).then(|| {
+        let name = &field.name;
+        format!("{name}.matches('^(NaN|-?[0-9]+([.][0-9]{{1,{scale}}})?)$')")
+    })
 }
 
 const NO_CREATE: &str = "it must have a value, and none can be given here: records are not created until it has a default";
@@ -471,6 +491,10 @@ fn index_of(model: &mut Model<'_>, index: &Index, listing: &mut Listing<'_>) {
     for column in &columns {
         let field = model.fields.iter().find(|f| f.column.name == *column);
         match field {
+            // What is shown rounded is not unique as it is shown.
+            Some(field) if index.unique && field.is_rounded() => {
+                return refuse("is on a number that is shown rounded");
+            }
             Some(field) if !field.computed || field.column.generated => {
                 fields.push(field.name.clone());
             }

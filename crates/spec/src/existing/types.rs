@@ -141,24 +141,44 @@ fn native(ty: &Type) -> Option<Native> {
 }
 
 fn numeric(ty: &Type) -> Mapped {
-    let mapped = |scale, note: Option<String>| Mapped {
+    /// The most digits behind the point that leave nine before it.
+    const MOST_ROOM: i32 = 9;
+    let mapped = |scale, native, note: Option<String>| Mapped {
         ty: FieldType::Decimal { scale },
-        native: None,
+        native,
         read_only: false,
         note,
     };
     match ty.digits {
-        Some((digits, scale @ 0..=18)) if digits <= 18 => mapped(scale as u8, None),
-        Some((_, scale @ 0..=18)) => mapped(
+        Some((digits, scale @ 0..=18)) if digits <= 18 => mapped(scale as u8, None, None),
+        Some((_, scale @ 0..=MOST_ROOM)) => mapped(
             scale as u8,
-            Some("numbers of up to 38 digits are read, and of up to 18 written".to_owned()),
+            native(ty),
+            Some(
+                "a decimal has 18 digits: a number of more is shown as the nearest that has, and stays as it is until \
+                 the field itself is written; filters and orders use no index"
+                    .to_owned(),
+            ),
         ),
+        Some((digits, scale @ 0..)) => Mapped {
+            ty: FieldType::String {
+                max: digits + scale.unsigned_abs() + 3,
+            },
+            native: native(ty),
+            read_only: false,
+            note: Some(
+                "a decimal has 18 digits, too few for it: a text here, exact, and sorted by its letters".to_owned(),
+            ),
+        },
+        // What is before the point would be rounded.
         Some(_) => shown_only(ty),
         None => mapped(
             6,
+            native(ty),
             Some(
-                "the column sets no scale: 6 digits behind the point are shown, more are rounded; give the field \
-                 another `scale`, or the column one"
+                "the column sets no scale: a number is shown with 6 digits behind the point and 12 before it, as the \
+                 nearest that has these, and stays as it is until the field itself is written; filters and orders use no \
+                 index; give the field another `scale`, or the column one"
                     .to_owned(),
             ),
         ),

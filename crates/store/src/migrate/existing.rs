@@ -1,10 +1,11 @@
 //! Tables that were there before the app: whether they still are what it uses. No step ever touches one.
 
 use super::{Difference, DifferenceKind, Introspected, Part};
-use spec::Dialect;
+use spec::decimal::MAX_DIGITS;
 use spec::existing::catalogue::{Class, Kind, Relation, Type};
 use spec::existing::{UsedColumn, UsedTable, keeps};
-use spec::schema::{OWN, Schema};
+use spec::schema::{OWN, Schema, TableName};
+use spec::{ColumnType, Dialect};
 
 const MEND: &str = "mend the model, or write the module anew with `mainstay introspect`";
 
@@ -102,8 +103,9 @@ fn table(used: &UsedTable, relation: &Relation, out: &mut Vec<Difference>) {
                 out.push(missing(used, part, detail));
             }
             Some(there) if !fits(column, &there.ty) => {
+                let mend = decimal(column, &there.ty).unwrap_or_else(|| MEND.to_owned());
                 let detail = format!(
-                    "the column is {}, which `{}.{}` is not kept as: {MEND}",
+                    "the column is {}, which `{}.{}` is not kept as: {mend}",
                     there.ty.shown, used.model, column.field
                 );
                 out.push(difference(used, part, DifferenceKind::Mistyped, detail));
@@ -115,12 +117,46 @@ fn table(used: &UsedTable, relation: &Relation, out: &mut Vec<Difference>) {
 
 fn fits(column: &UsedColumn, ty: &Type) -> bool {
     match &column.column.native {
-        Some(native) => native.list == ty.array && native.ty == ty.name,
-        None if column.computed => true,
+        Some(native) => native.list == ty.array && native.ty == ty.name && has_digits(column, ty),
+        // As whatever the type prints.
+        None if column.computed && matches!(column.ty, ColumnType::Text | ColumnType::Json) => true,
         None => {
             let built_in = ty.name.namespace == "pg_catalog" && ty.class == Class::Base;
-            built_in && !ty.array && keeps(column.ty, &ty.name.name)
+            built_in && !ty.array && keeps(column.ty, &ty.name.name) && has_digits(column, ty)
         }
+    }
+}
+
+/// A decimal has the column's digits behind the point, all of them and no others: fewer would be shown rounded, and more
+/// would be rounded where they are kept. Of a column without a scale, or with more than 18 digits, it is said (`native`)
+/// that a field shows the nearest decimal.
+fn has_digits(column: &UsedColumn, ty: &Type) -> bool {
+    let ColumnType::Decimal { scale } = column.ty else {
+        return true;
+    };
+    match (ty.digits, &column.column.native) {
+        (Some((digits, behind)), None) => behind == i32::from(scale) && digits <= MAX_DIGITS,
+        (Some((_, behind)), Some(_)) => behind == i32::from(scale),
+        (None, native) => native.is_some(),
+    }
+}
+
+/// How a decimal of other digits is mended.
+fn decimal(column: &UsedColumn, ty: &Type) -> Option<String> {
+    let ColumnType::Decimal { scale } = column.ty else {
+        return None;
+    };
+    if ty.array || ty.name != TableName::new("pg_catalog", "numeric") {
+        return None;
+    }
+    match ty.digits {
+        Some((_, behind)) if behind != i32::from(scale) => {
+            Some(format!("give the field `scale = {behind}`"))
+        }
+        _ => Some(
+            "give the field `native = \"numeric\"`, which shows the nearest decimal of 18 digits"
+                .to_owned(),
+        ),
     }
 }
 

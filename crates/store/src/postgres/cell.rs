@@ -1,6 +1,6 @@
 //! One column's bytes, in PostgreSQL's binary format, as JSON or as a [`Value`].
 
-use super::numeric;
+use super::numeric::{self, Number};
 use crate::StoreError;
 use spec::{ColumnType, Decimal, Uuid, Value};
 
@@ -16,7 +16,7 @@ const JSON_DEPTH: u32 = 10_000;
 pub(super) enum Unreadable {
     /// The bytes are not what the shape says: a defect of the statement, or somebody else's data.
     Malformed(&'static str),
-    /// A whole number that is beyond what JSON clients read exactly.
+    /// A sum that is no number, or a whole one beyond what JSON clients read exactly.
     TooLarge,
 }
 pub(super) use Unreadable::Malformed;
@@ -28,7 +28,7 @@ impl From<Unreadable> for StoreError {
                 cause: format!("a row is not what its statement's shape says: {what}"),
             },
             Unreadable::TooLarge => StoreError::OutOfRange {
-                cause: "a whole number is beyond 2^53 − 1".to_owned(),
+                cause: "a whole number is beyond 2^53 − 1, or a sum is none".to_owned(),
             },
         }
     }
@@ -65,21 +65,21 @@ pub(super) fn boolean(raw: &[u8]) -> Result<bool> {
     }
 }
 
-/// Microseconds since 1970. The infinities, which no model can hold, are out of range.
+/// Microseconds since 1970; the infinities, and what is as good as one, are the ends of the range.
 fn timestamp(raw: &[u8]) -> Result<i64> {
     let since_2000 = i64::from_be_bytes(array(raw, "a timestamp has 8 bytes")?);
-    since_2000
-        .checked_add(EPOCH_MICROS)
-        .filter(|_| since_2000 != i64::MIN)
-        .ok_or(Malformed("a timestamp is infinite"))
+    Ok(match since_2000 {
+        i64::MIN => i64::MIN,
+        since_2000 => since_2000.saturating_add(EPOCH_MICROS),
+    })
 }
 
 fn date(raw: &[u8]) -> Result<i32> {
     let since_2000 = i32::from_be_bytes(array(raw, "a date has 4 bytes")?);
-    since_2000
-        .checked_add(EPOCH_DAYS)
-        .filter(|_| since_2000 != i32::MIN)
-        .ok_or(Malformed("a date is infinite"))
+    Ok(match since_2000 {
+        i32::MIN => i32::MIN,
+        since_2000 => since_2000.saturating_add(EPOCH_DAYS),
+    })
 }
 
 fn uuid(raw: &[u8]) -> Result<Uuid> {
@@ -90,8 +90,8 @@ pub(super) fn text(raw: &[u8]) -> Result<&str> {
     std::str::from_utf8(raw).map_err(|_| Malformed("text is not UTF-8"))
 }
 
-fn number(raw: &[u8], scale: u8) -> Result<i128> {
-    numeric::units(raw, scale).ok_or(Malformed("a numeric is not a number of up to 38 digits"))
+fn number(raw: &[u8], scale: u8) -> Result<Number> {
+    numeric::read(raw, scale).ok_or(Malformed("a numeric is not well-formed"))
 }
 
 /// `jsonb` is a version byte and text; `json` (and text) is text alone, which never starts with that byte.
@@ -118,8 +118,16 @@ pub(super) fn write(out: &mut Vec<u8>, ty: ColumnType, raw: Option<&[u8]>) -> Re
     match ty {
         ColumnType::Text => spec::json::write_text(out, raw),
         ColumnType::Int => spec::json::write_i64(out, int(raw)?),
-        ColumnType::Float => spec::json::write_f64(out, float(raw)?),
-        ColumnType::Decimal { scale } => spec::json::write_units(out, number(raw, scale)?, scale),
+        ColumnType::Float => spec::json::write_f64(out, spec::value::finite(float(raw)?)),
+        ColumnType::Decimal { scale } => {
+            let units = match number(raw, scale)? {
+                Number::Units(units) => units,
+                Number::Beyond { negative } => {
+                    i128::from(Decimal::beyond(negative, scale).nearest().units)
+                }
+            };
+            spec::json::write_units(out, units, scale);
+        }
         ColumnType::Bool => out.extend_from_slice(if boolean(raw)? { b"true" } else { b"false" }),
         ColumnType::Timestamp => {
             let micros = timestamp(raw)?;
@@ -145,10 +153,9 @@ pub(super) fn write_total(out: &mut Vec<u8>, scale: Option<u8>, raw: Option<&[u8
         out.extend_from_slice(b"null");
         return Ok(());
     };
-    if spec::json::write_total(out, number(raw, scale.unwrap_or(0))?, scale) {
-        Ok(())
-    } else {
-        Err(Unreadable::TooLarge)
+    match number(raw, scale.unwrap_or(0))? {
+        Number::Units(units) if spec::json::write_total(out, units, scale) => Ok(()),
+        Number::Units(_) | Number::Beyond { .. } => Err(Unreadable::TooLarge),
     }
 }
 
@@ -162,9 +169,12 @@ pub(super) fn value(ty: ColumnType, raw: Option<&[u8]>) -> Result<Value> {
         ColumnType::Int => Value::Int(int(raw)?),
         ColumnType::Float => Value::Float(float(raw)?),
         ColumnType::Decimal { scale } => {
-            let units = i64::try_from(number(raw, scale)?)
-                .map_err(|_| Malformed("a numeric has more digits than a decimal"))?;
-            Value::Decimal(Decimal::new(units, scale))
+            let beyond = |negative| Decimal::beyond(negative, scale);
+            Value::Decimal(match number(raw, scale)? {
+                Number::Units(units) => i64::try_from(units)
+                    .map_or_else(|_| beyond(units < 0), |units| Decimal::new(units, scale)),
+                Number::Beyond { negative } => beyond(negative),
+            })
         }
         ColumnType::Bool => Value::Bool(boolean(raw)?),
         ColumnType::Timestamp => Value::Timestamp(timestamp(raw)?),

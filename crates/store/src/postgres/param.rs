@@ -56,6 +56,7 @@ fn encode(value: &Value, ty: &Type, out: &mut BytesMut) -> Encoded {
             _ => return Err(mismatch(value, ty)),
         },
         Type::TIMESTAMPTZ | Type::TIMESTAMP => match value {
+            Value::Timestamp(endless @ (i64::MIN | i64::MAX)) => out.put_i64(*endless),
             Value::Timestamp(v) => out.put_i64(
                 v.checked_sub(EPOCH_MICROS)
                     .ok_or_else(|| mismatch(value, ty))?,
@@ -63,6 +64,7 @@ fn encode(value: &Value, ty: &Type, out: &mut BytesMut) -> Encoded {
             _ => return Err(mismatch(value, ty)),
         },
         Type::DATE => match value {
+            Value::Date(endless @ (i32::MIN | i32::MAX)) => out.put_i32(*endless),
             Value::Date(v) => out.put_i32(
                 v.checked_sub(EPOCH_DAYS)
                     .ok_or_else(|| mismatch(value, ty))?,

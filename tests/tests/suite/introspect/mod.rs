@@ -4,6 +4,7 @@ mod command;
 mod hostile;
 mod kinds;
 mod serving;
+mod values;
 mod written;
 
 use mainstay_tests::existing::Existing;

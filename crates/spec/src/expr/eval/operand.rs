@@ -114,7 +114,7 @@ impl<'a> Operand<'a> {
             (Text(a), Text(b)) => Some(a.as_ref().cmp(b.as_ref())),
             (Operand::Uuid(a), Operand::Uuid(b)) => Some(a.cmp(b)),
             (Int(a), Int(b)) => Some(a.cmp(b)),
-            (Float(a), Float(b)) => a.partial_cmp(b),
+            (Float(a), Float(b)) => Some(order_floats(*a, *b)),
             (Int(a), Float(b)) => order_mixed(*a, *b),
             (Float(a), Int(b)) => order_mixed(*b, *a).map(Ordering::reverse),
             (Dec(a), Dec(b)) => Some(a.cmp(b)),
@@ -239,17 +239,20 @@ impl<'a> Operand<'a> {
     }
 }
 
+/// As PostgreSQL orders them: `NaN`, which only a table that was there before can hold, is above all and equal to itself.
+fn order_floats(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b)
+        .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
 /// Exactly, also where the whole number is beyond what a double can tell apart.
 fn order_mixed(int: i64, float: f64) -> Option<Ordering> {
     const END: f64 = 9_223_372_036_854_775_808.0;
-    if float >= END {
+    if float >= END || float.is_nan() {
         return Some(Ordering::Less);
     }
     if float < -END {
         return Some(Ordering::Greater);
-    }
-    if float.is_nan() {
-        return None;
     }
     let whole = float.trunc();
     Some(int.cmp(&(whole as i64)).then_with(|| {

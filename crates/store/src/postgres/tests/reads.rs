@@ -114,6 +114,9 @@ async fn numbers_of_the_server_are_exact() {
         ("'1e20'::numeric", 0, "100000000000000000000"),
         ("'10000'::numeric", 4, "10000.0000"),
         ("'0.00010'::numeric", 5, "0.00010"),
+        // What is no number is shown as the nearest that is, in the server's order.
+        ("'NaN'::numeric", 2, "9999999999999999.99"),
+        ("'-Infinity'::numeric", 0, "-999999999999999999"),
         (
             "(select avg(v) from (values (1.0), (2.0), (2.0)) t(v))",
             4,
@@ -129,15 +132,6 @@ async fn numbers_of_the_server_are_exact() {
         let body = shop.json(&format!("select {sql}"), vec![], columns).await;
         assert_eq!(body, format!("{{\"v\":\"{json}\"}}"), "{sql}");
     }
-    let bad = select(
-        "select 'NaN'::numeric",
-        vec![],
-        vec![field("v", ColumnType::Decimal { scale: 2 })],
-    );
-    assert!(matches!(
-        shop.read(&bad, 1).await,
-        Err(StoreError::Other { .. })
-    ));
 }
 
 #[tokio::test]
