@@ -65,12 +65,17 @@ pub(super) fn boolean(raw: &[u8]) -> Result<bool> {
     }
 }
 
-/// Microseconds since 1970; the infinities, and what is as good as one, are the ends of the range.
+/// The last moment that PostgreSQL knows, 294276-12-31 23:59:59.999999, since 2000. Counted from 1970 it would not fit.
+pub(super) const LAST_MICROS: i64 = 9_223_371_331_200_000_000 - 1;
+/// What stands for that moment, and for all that does not fit: the last one before infinity.
+pub(super) const LAST: i64 = i64::MAX - 1;
+
+/// Microseconds since 1970; the infinities are the ends of the range.
 fn timestamp(raw: &[u8]) -> Result<i64> {
     let since_2000 = i64::from_be_bytes(array(raw, "a timestamp has 8 bytes")?);
     Ok(match since_2000 {
-        i64::MIN => i64::MIN,
-        since_2000 => since_2000.saturating_add(EPOCH_MICROS),
+        i64::MIN | i64::MAX => since_2000,
+        since_2000 => since_2000.saturating_add(EPOCH_MICROS).min(LAST),
     })
 }
 
@@ -100,12 +105,16 @@ fn json(raw: &[u8]) -> Result<&str> {
 }
 
 /// `jsonb` prints with spaces and spells numbers its own way. What has no canonical form (a number that is
-/// no double, written by somebody else) stays as it is printed: still JSON.
+/// no double, written by somebody else) is a text: its readers could not take it as JSON.
 pub(super) fn canonical(raw: &[u8]) -> Result<std::borrow::Cow<'_, str>> {
     let text = json(raw)?;
     Ok(match spec::json::canonical(text, JSON_DEPTH) {
         Ok(canonical) => canonical.into(),
-        Err(_) => text.into(),
+        Err(_) => {
+            let mut out = Vec::with_capacity(text.len() + 2);
+            spec::json::write_text(&mut out, text.as_bytes());
+            String::from_utf8_lossy(&out).into_owned().into()
+        }
     })
 }
 

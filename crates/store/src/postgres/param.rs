@@ -1,6 +1,6 @@
 //! Parameters: a [`Value`] as the type that the server asks for.
 
-use super::cell::{EPOCH_DAYS, EPOCH_MICROS};
+use super::cell::{EPOCH_DAYS, EPOCH_MICROS, LAST, LAST_MICROS};
 use super::numeric;
 use bytes::{BufMut, BytesMut};
 use spec::Value;
@@ -57,6 +57,7 @@ fn encode(value: &Value, ty: &Type, out: &mut BytesMut) -> Encoded {
         },
         Type::TIMESTAMPTZ | Type::TIMESTAMP => match value {
             Value::Timestamp(endless @ (i64::MIN | i64::MAX)) => out.put_i64(*endless),
+            Value::Timestamp(LAST) => out.put_i64(LAST_MICROS),
             Value::Timestamp(v) => out.put_i64(
                 v.checked_sub(EPOCH_MICROS)
                     .ok_or_else(|| mismatch(value, ty))?,
