@@ -123,6 +123,7 @@ enum Tree {
     In(Box<Tree>, Vec<Tree>),
     NotNull(Box<Tree>),
     Length(Box<Tree>),
+    Cast(Box<Tree>, Cast),
     Column(String),
     Text(String),
     Number(String),
@@ -134,6 +135,68 @@ fn flatten(tree: Tree, out: &mut Vec<Tree>) {
         Tree::And(parts) => parts.into_iter().for_each(|part| flatten(part, out)),
         other => out.push(other),
     }
+}
+
+/// What a value is cast to, as far as it matters whether the value is another one then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cast {
+    Text,
+    /// `char(n)`: blanks at the end do not count.
+    Padded,
+    Whole,
+    Numeric,
+    Double,
+    Real,
+    Bool,
+}
+
+impl Cast {
+    fn named(name: &str) -> Option<Cast> {
+        Some(match name {
+            "text" | "character varying" => Cast::Text,
+            "bpchar" => Cast::Padded,
+            "smallint" | "integer" | "bigint" => Cast::Whole,
+            "numeric" => Cast::Numeric,
+            "double precision" => Cast::Double,
+            "real" => Cast::Real,
+            "boolean" => Cast::Bool,
+            _ => return None,
+        })
+    }
+
+    /// Whether every value of a field stays what it is. (A `real` is compared as a double.)
+    fn keeps(self, ty: &FieldType) -> bool {
+        match ty {
+            FieldType::String { .. } | FieldType::Text { .. } => {
+                matches!(self, Cast::Text | Cast::Padded)
+            }
+            FieldType::Enum { .. } => self == Cast::Text,
+            // One that is too large for a smaller type is an error there.
+            FieldType::Int { .. } => matches!(self, Cast::Whole | Cast::Numeric),
+            FieldType::Decimal { .. } => self == Cast::Numeric,
+            FieldType::Float { .. } => self == Cast::Double,
+            FieldType::Bool => self == Cast::Bool,
+            _ => false,
+        }
+    }
+}
+
+/// A constant under a cast that does not make another one of it: `'-3'::integer`, `(0)::numeric`, `'a'::bpchar`.
+fn constant(tree: &Tree) -> Option<&Tree> {
+    let Tree::Cast(inner, cast) = tree else {
+        return Some(tree);
+    };
+    let inner = constant(inner)?;
+    let kept = match (inner, cast) {
+        (Tree::Number(n) | Tree::Text(n), Cast::Whole) => whole(n).is_some(),
+        (Tree::Number(n) | Tree::Text(n), Cast::Numeric | Cast::Double) => number(n).is_some(),
+        // Halves and the like apart, a fraction is another number as a `real`.
+        (Tree::Number(n) | Tree::Text(n), Cast::Real) => whole(n).is_some_and(|n| n.len() <= 7),
+        (Tree::Text(_), Cast::Text | Cast::Padded) => true,
+        (Tree::Bool(_), Cast::Bool) => true,
+        _ => false,
+    };
+    kept.then_some(inner)
 }
 
 struct Reader<'t> {
@@ -244,9 +307,18 @@ impl Reader<'_> {
             self.mark("]")?;
             items
         };
-        self.casts()?;
+        let mut casts = Vec::new();
+        while self.mark("::").is_some() {
+            casts.push(self.cast()?);
+            self.mark("[")?;
+            self.mark("]")?;
+        }
         self.depth -= 1;
-        Some(items)
+        let cast = |item: Tree| {
+            let wrap = |tree, cast: &Cast| Tree::Cast(Box::new(tree), *cast);
+            casts.iter().fold(item, wrap)
+        };
+        Some(items.into_iter().map(cast).collect())
     }
 
     fn deeper(&mut self) -> Option<()> {
@@ -257,7 +329,7 @@ impl Reader<'_> {
     fn operand(&mut self) -> Option<Tree> {
         self.deeper()?;
         let tree = self.plain()?;
-        self.casts()?;
+        let tree = self.casts(tree)?;
         self.depth -= 1;
         Some(tree)
     }
@@ -302,39 +374,26 @@ impl Reader<'_> {
         }
     }
 
-    /// `::text`, `::character varying(20)`, `::text[]`: only those that do not change a value of the column's type.
-    fn casts(&mut self) -> Option<()> {
+    /// `::text`, `::double precision`; one with a length (`::character(2)`) is not understood.
+    fn casts(&mut self, mut tree: Tree) -> Option<Tree> {
         while self.mark("::").is_some() {
-            let mut words = 0;
-            while let Some(Token::Name(name, false)) = self.tokens.get(self.at) {
-                let known = [
-                    "text",
-                    "character",
-                    "varying",
-                    "bpchar",
-                    "numeric",
-                    "integer",
-                    "bigint",
-                    "smallint",
-                    "double",
-                    "precision",
-                    "real",
-                    "boolean",
-                ];
-                if !known.contains(&name.as_str()) {
-                    break;
-                }
-                self.at += 1;
-                words += 1;
-            }
-            if words == 0 {
-                return None;
-            }
-            if self.mark("[").is_some() {
-                self.mark("]")?;
-            }
+            tree = Tree::Cast(Box::new(tree), self.cast()?);
         }
-        Some(())
+        Some(tree)
+    }
+
+    fn cast(&mut self) -> Option<Cast> {
+        let mut name = String::new();
+        while let Some(Token::Name(word, false)) = self.tokens.get(self.at) {
+            // What follows a type is a mark, or a word that joins conditions.
+            if is_word(word) {
+                break;
+            }
+            name.push_str(if name.is_empty() { "" } else { " " });
+            name.push_str(word);
+            self.at += 1;
+        }
+        Cast::named(&name)
     }
 }
 
@@ -362,8 +421,13 @@ impl Writer<'_> {
         self.condition(tree).map(Said::Holds)
     }
 
+    /// The field itself, also under a cast to what it is.
     fn is_field(&self, tree: &Tree) -> bool {
-        matches!(tree, Tree::Column(name) if name == self.value)
+        match tree {
+            Tree::Column(name) => name == self.value,
+            Tree::Cast(inner, cast) => cast.keeps(self.ty) && self.is_field(inner),
+            _ => false,
+        }
     }
 
     /// Nobody checks a field without a value, so what is said of null does not come up below the top.
@@ -394,7 +458,9 @@ impl Writer<'_> {
                     .collect();
                 Some(format!("{} in [{}]", self.field, items?.join(", ")))
             }
-            Tree::Column(_) if self.is_field(tree) && *self.ty == FieldType::Bool => {
+            Tree::Column(_) | Tree::Cast(..)
+                if self.is_field(tree) && *self.ty == FieldType::Bool =>
+            {
                 Some(self.field.to_owned())
             }
             _ => None,
@@ -440,7 +506,7 @@ fn mirrored(op: &'static str) -> &'static str {
 fn texts(items: &[Tree]) -> Option<Vec<String>> {
     items
         .iter()
-        .map(|item| match item {
+        .map(|item| match constant(item)? {
             Tree::Text(text) => Some(text.clone()),
             _ => None,
         })
@@ -450,7 +516,7 @@ fn texts(items: &[Tree]) -> Option<Vec<String>> {
 /// A constant as a field of this type is compared with. Texts are compared for being equal only: their order is the
 /// column's collation's.
 fn literal(tree: &Tree, ty: &FieldType, op: &str) -> Option<String> {
-    match (ty, tree) {
+    match (ty, constant(tree)?) {
         (FieldType::Int { .. }, Tree::Number(n) | Tree::Text(n)) => whole(n),
         (FieldType::Float { .. } | FieldType::Decimal { .. }, Tree::Number(n) | Tree::Text(n)) => {
             number(n)
@@ -490,6 +556,10 @@ mod tests {
         max: None,
     };
     const STRING: FieldType = FieldType::String { max: 20 };
+    const FLOAT: FieldType = FieldType::Float {
+        min: None,
+        max: None,
+    };
 
     #[test]
     fn what_both_say_alike_is_taken_over() {
@@ -527,6 +597,21 @@ mod tests {
                 &["price in [1, 2]"],
             ),
             ("CHECK (price)", &FieldType::Bool, &["price"]),
+            (
+                "CHECK (((price)::numeric < (5)::numeric))",
+                &INT,
+                &["price < 5"],
+            ),
+            (
+                "CHECK ((price >= '0.5'::double precision))",
+                &FLOAT,
+                &["price >= 0.5"],
+            ),
+            (
+                "CHECK ((price > (0)::double precision))",
+                &FLOAT,
+                &["price > 0.0"],
+            ),
         ] {
             let said = read(text, "price", "price", ty).unwrap_or_else(|| panic!("{text}"));
             let holds: Vec<Said> = ours.iter().map(|o| Said::Holds((*o).to_owned())).collect();
@@ -544,6 +629,36 @@ mod tests {
             read(text, "Pri\"ce", "p", &STRING),
             Some(vec![Said::Required])
         );
+    }
+
+    /// A cast that makes another value of some says something else than the field's own value does.
+    #[test]
+    fn a_cast_that_changes_values_is_not_taken_for_none() {
+        let decimal = FieldType::Decimal { scale: 2 };
+        for (text, ty) in [
+            ("CHECK (((price)::integer > 5))", &decimal),
+            ("CHECK (((price)::bigint < 5))", &FLOAT),
+            ("CHECK (((price)::real > (0)::real))", &FLOAT),
+            (
+                "CHECK (((price)::double precision > (0)::double precision))",
+                &decimal,
+            ),
+            ("CHECK (((price)::numeric > 0.5))", &FLOAT),
+            ("CHECK ((price > (0.1)::real))", &FLOAT),
+            ("CHECK ((price > (5.7)::integer))", &INT),
+            ("CHECK ((price > (5.7)::smallint))", &decimal),
+            ("CHECK (((price)::text = '05'::text))", &INT),
+            ("CHECK ((price = (5)::text))", &STRING),
+            ("CHECK (((price)::character(1) = 'a'::bpchar))", &STRING),
+            (
+                "CHECK (((price)::character varying(2) = 'ab'::text))",
+                &STRING,
+            ),
+            ("CHECK (((price)::boolean))", &INT),
+            ("CHECK ((price = ANY ((ARRAY[1.5, 2.5])::integer[])))", &INT),
+        ] {
+            assert_eq!(read(text, "price", "price", ty), None, "{text}");
+        }
     }
 
     #[test]

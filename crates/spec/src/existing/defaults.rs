@@ -2,7 +2,7 @@
 //! name the column gets them.
 
 use super::checks::{number, whole};
-use crate::types::FieldType;
+use crate::types::{FieldType, ItemType};
 
 /// An expression of ours for what `pg_get_expr` prints.
 pub(super) fn read(text: &str, ty: &FieldType) -> Option<String> {
@@ -16,6 +16,9 @@ pub(super) fn read(text: &str, ty: &FieldType) -> Option<String> {
         ];
         let bare = text.split("::").next().unwrap_or(text).to_lowercase();
         return NOW.contains(&bare.as_str()).then(|| "now".to_owned());
+    }
+    if let FieldType::List { items, .. } = ty {
+        return list(text, *items);
     }
     let constant = constant(text)?;
     match (ty, constant) {
@@ -33,6 +36,54 @@ pub(super) fn read(text: &str, ty: &FieldType) -> Option<String> {
         ) => Some(self::text(&value)),
         _ => None,
     }
+}
+
+/// `'{a,b}'::text[]` and `ARRAY['a'::text]` of constants; a text with quotes or `NULL` in it stays the database's.
+fn list(text: &str, items: ItemType) -> Option<String> {
+    let item = |item: Constant| match (items, item) {
+        (ItemType::String, Constant::Text(value)) => Some(self::text(&value)),
+        (ItemType::Int, Constant::Word(word) | Constant::Text(word)) => whole(&word),
+        (ItemType::Float, Constant::Word(word) | Constant::Text(word)) => number(&word),
+        (ItemType::Bool, Constant::Word(word) | Constant::Text(word)) => match word.as_str() {
+            "true" | "t" => Some("true".to_owned()),
+            "false" | "f" => Some("false".to_owned()),
+            _ => None,
+        },
+        (ItemType::String, Constant::Word(_)) => None,
+    };
+    let within = |text: &str| -> Vec<String> {
+        match text.trim().is_empty() {
+            true => Vec::new(),
+            false => text.split(',').map(|part| part.trim().to_owned()).collect(),
+        }
+    };
+    let parts: Option<Vec<String>> = match text.strip_prefix("ARRAY[") {
+        Some(rest) => {
+            let inner = rest.strip_suffix(']')?;
+            // A cast of the whole ends in brackets of its own.
+            let inner = inner.rsplit_once("]::").map_or(inner, |(inner, _)| inner);
+            let parts = within(inner);
+            parts.iter().map(|part| item(constant(part)?)).collect()
+        }
+        None => {
+            let Constant::Text(body) = constant(text.strip_suffix("[]")?)? else {
+                return None;
+            };
+            let parts = within(body.strip_prefix('{')?.strip_suffix('}')?);
+            let odd = |c: char| matches!(c, '"' | '\\' | '{' | '}');
+            let plain = |part: &String| {
+                !part.is_empty() && !part.contains(odd) && !part.eq_ignore_ascii_case("null")
+            };
+            match parts.iter().all(plain) {
+                true => parts
+                    .into_iter()
+                    .map(|part| item(Constant::Text(part)))
+                    .collect(),
+                false => None,
+            }
+        }
+    };
+    Some(format!("[{}]", parts?.join(", ")))
 }
 
 enum Constant {
@@ -104,6 +155,12 @@ mod tests {
         };
         let string = FieldType::String { max: 20 };
         let decimal = FieldType::Decimal { scale: 2 };
+        let list = |items| FieldType::List { items, max: 9 };
+        let (texts, ints, bools) = (
+            list(ItemType::String),
+            list(ItemType::Int),
+            list(ItemType::Bool),
+        );
         for (theirs, ty, ours) in [
             ("0", &int, Some("0")),
             ("'-1'::integer", &int, Some("-1")),
@@ -125,6 +182,27 @@ mod tests {
             ("'{}'::jsonb", &FieldType::Json, None),
             ("NULL::character varying", &string, None),
             ("gen_random_uuid()", &FieldType::Uuid, None),
+            ("'{}'::text[]", &texts, Some("[]")),
+            ("'{user,\"a b\"}'::text[]", &texts, None),
+            ("'{user, admin}'::text[]", &texts, Some("['user', 'admin']")),
+            ("'{NULL}'::text[]", &texts, None),
+            (
+                "ARRAY['new'::text, 'it''s'::text]",
+                &texts,
+                Some("['new', 'it\\'s']"),
+            ),
+            ("ARRAY['a,b'::text]", &texts, None),
+            (
+                "ARRAY['new'::character varying]::text[]",
+                &texts,
+                Some("['new']"),
+            ),
+            ("ARRAY[other()]", &texts, None),
+            ("ARRAY[]::text[]", &texts, Some("[]")),
+            ("'{1,-2}'::integer[]", &ints, Some("[1, -2]")),
+            ("ARRAY[1, 2]", &ints, Some("[1, 2]")),
+            ("'{{1},{2}}'::integer[]", &ints, None),
+            ("'{t,f}'::boolean[]", &bools, Some("[true, false]")),
         ] {
             assert_eq!(read(theirs, ty).as_deref(), ours, "{theirs}");
         }

@@ -443,6 +443,11 @@ fn refer(
         on_delete,
         inverse: None,
     };
+    // Of keys nobody needs to be told how large a number may be: the target has it.
+    let of = format!("{}.{}", listing.of, shown(column));
+    listing
+        .all
+        .retain(|one| one.of != of || one.why != types::LARGE);
     // What a relation holds is the target's key; a constant of it would be one record.
     field.check = None;
     if let Some(default) = field.default.take() {
@@ -560,7 +565,7 @@ fn others(relation: &Relation, all: &[Relation], served: &AllServed, listing: &m
     if !relation.denied.is_empty() {
         let why = format!(
             "the role that looked at it may not {}: grant that to the role that Mainstay connects as",
-            relation.denied.join(", ")
+            shown(&relation.denied.join(", "))
         );
         listing.add("", What::Different, why);
     }

@@ -22,6 +22,9 @@ const INDEXED: u32 = 600;
 const STRING: u32 = 10_000;
 const TEXT: u32 = 10_000_000;
 
+/// What is said of a `bigint`.
+pub(super) const LARGE: &str = "written within ±(2^53 − 1), as JSON's readers take numbers";
+
 const MOST_LABELS: usize = 500;
 const LONGEST_LABEL: usize = 100;
 
@@ -39,7 +42,8 @@ pub(super) fn of(column: &Column, indexed: bool) -> Result<Mapped, String> {
     }
     match ty.class {
         Class::Enum => return Ok(enumeration(ty)),
-        Class::Composite | Class::Range => return Ok(shown_only(ty)),
+        Class::Composite => return Ok(shown_only(ty)),
+        Class::Range => return Ok(printed(ty, indexed)),
         Class::Base => {}
     }
     if ty.name.namespace != "pg_catalog" {
@@ -79,7 +83,7 @@ pub(super) fn of(column: &Column, indexed: bool) -> Result<Mapped, String> {
                 min: None,
                 max: None,
             }),
-            "written within ±(2^53 − 1), as JSON's readers take numbers",
+            LARGE,
         ),
         "float8" => plain(FieldType::Float {
             min: None,
@@ -110,13 +114,8 @@ pub(super) fn of(column: &Column, indexed: bool) -> Result<Mapped, String> {
             "its text is written anew: without blanks and doubled keys",
         ),
         "inet" | "cidr" | "macaddr" | "macaddr8" | "interval" | "time" | "timetz" | "bit"
-        | "varbit" | "xml" | "bytea" => noted(
-            Mapped {
-                native: native(ty),
-                ..plain(FieldType::Text { max: TEXT })
-            },
-            "read and written as the text that the database prints and takes",
-        ),
+        | "varbit" | "xml" | "bytea" | "point" | "line" | "lseg" | "box" | "path" | "polygon"
+        | "circle" | "pg_lsn" => printed(ty, false),
         "tsvector" | "tsquery" => {
             return Err("what a text search keeps is no value of a record".to_owned());
         }
@@ -130,6 +129,22 @@ fn text(length: Option<u32>, indexed: bool) -> FieldType {
         Some(max) => FieldType::Text { max: max.min(TEXT) },
         None if indexed => FieldType::String { max: INDEXED },
         None => FieldType::Text { max: TEXT },
+    }
+}
+
+/// As the text that the database makes of it.
+fn printed(ty: &Type, indexed: bool) -> Mapped {
+    let native = native(ty).filter(|native| native.spelled().is_some());
+    match native {
+        None => shown_only(ty),
+        native => Mapped {
+            ty: text(None, indexed),
+            native,
+            read_only: false,
+            note: Some(
+                "read and written as the text that the database prints and takes".to_owned(),
+            ),
+        },
     }
 }
 

@@ -23,6 +23,13 @@ select n.nspname::text, c.relname::text, c.relkind::text, c.relispartition,
     || array(select r.rulename::text from pg_rewrite r
              where r.ev_class = c.oid and r.rulename <> '_RETURN' order by r.rulename),
   array(select p from unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p where not has_table_privilege(c.oid, p))
+    || array(select 'use the sequence ' || s.relname::text from pg_attrdef d
+             join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid
+               and p.refclassid = 'pg_class'::regclass
+             join pg_class s on s.oid = p.refobjid
+             where d.adrelid = c.oid
+               and case when s.relkind = 'S' then not has_sequence_privilege(s.oid, 'USAGE') else false end
+             order by s.relname)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any($1::text[]) and c.relkind in ('r', 'p', 'v', 'm', 'f')
 order by n.nspname, c.relname";
