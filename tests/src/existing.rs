@@ -4,7 +4,9 @@ use crate::database::{self, Held, On};
 use crate::fixture::{Fixture, load};
 use spec::existing::catalogue::Catalogue;
 use spec::existing::draft::{Draft, Named, draft};
+use spec::schema::Schema;
 use store::Store;
+use store::migrate::{Extras, Plan};
 
 /// A PostgreSQL database with tables of somebody else's.
 pub struct Existing {
@@ -34,6 +36,14 @@ impl Existing {
             Store::Postgres(store) => store.catalogue(&schemas).await.expect("a catalogue"),
             Store::Sqlite(_) => panic!("introspection is of PostgreSQL"),
         }
+    }
+
+    /// What an app would be told that wants this of the database.
+    pub async fn plan(&self, wanted: &Schema) -> Plan {
+        self.store
+            .migration(wanted, Extras::Keep)
+            .await
+            .expect("a plan")
     }
 
     pub async fn draft(&self, schemas: &[&str]) -> Draft {

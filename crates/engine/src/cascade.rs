@@ -261,6 +261,7 @@ fn loosen(
     let for_plan = plan::write::Record {
         values: &record.values,
         extra: record.extra.as_deref().filter(|_| record.stale),
+        left_out: &[],
     };
     let guards = Guards {
         stored: guard,

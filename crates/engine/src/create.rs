@@ -414,6 +414,7 @@ impl Judge {
             values: vec![Value::Null; model.fields.len()],
             extra: self.extra_of(input),
             stale: false,
+            left_out: Vec::new(),
         };
         for field in &model.fields {
             let given = input.get(field.id);
@@ -462,7 +463,11 @@ impl Judge {
                     }
                 }
             } else if field.computed {
-                own(errors);
+                match system {
+                    // An export has it, and where it comes in it is computed anew.
+                    true => errors.retain(|e| !is_here(e)),
+                    false => own(errors),
+                }
                 Value::Null
             } else if field.system {
                 match given {
@@ -475,7 +480,12 @@ impl Judge {
             } else {
                 match given {
                     Some(value) => value.clone(),
-                    None => self.default_of(field, &record, errors),
+                    None => {
+                        if model.existing.is_some() && field.default.is_none() {
+                            record.left_out.push(field.id);
+                        }
+                        self.default_of(field, &record, errors)
+                    }
                 }
             };
             record.set(field.id, value);

@@ -58,6 +58,7 @@ pub fn evaluate(
         values,
         extra: judge.extra_of(&input),
         stale: false,
+        left_out: Vec::new(),
     };
     let env = spec::expr::eval::Env {
         this: record.for_eval(),

@@ -13,6 +13,8 @@ pub struct Record {
     /// The store keeps undeclared fields under names that the model has taken since. They are not in `extra`, and
     /// the next write leaves them out.
     pub stale: bool,
+    /// Fields that neither the caller nor a default gave a value, of a table that was there before: the database may.
+    pub left_out: Vec<FieldId>,
 }
 
 impl Record {
@@ -31,6 +33,7 @@ impl Record {
                 values: values.to_vec(),
                 stale: kept.is_some(),
                 extra: kept.or(extra),
+                left_out: Vec::new(),
             },
             rest,
         )
@@ -42,6 +45,7 @@ impl Record {
             values: vec![Value::Null; model.fields.len()],
             extra: None,
             stale: false,
+            left_out: Vec::new(),
         };
         for (field, value) in values {
             record.set(*field, value.clone());
@@ -95,6 +99,7 @@ impl Record {
         plan::write::Record {
             values: &self.values,
             extra: self.extra.as_deref(),
+            left_out: &self.left_out,
         }
     }
 

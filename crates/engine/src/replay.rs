@@ -67,6 +67,7 @@ fn logged(judge: &Judge, change: &Change, text: &str, id: Value) -> Result<Recor
         values,
         extra: judge.extra_of(&input),
         stale: false,
+        left_out: Vec::new(),
     })
 }
 

@@ -578,6 +578,7 @@ impl Turn {
                 .extra
                 .as_deref()
                 .filter(|_| extra_changed || sheds || guards.1.is_some()),
+            left_out: &record.left_out,
         };
         let guards = Guards {
             stored: guards.0.as_ref(),
@@ -665,6 +666,9 @@ impl Turn {
                     && self.may_reset(field)
                 {
                     let value = judge.default_of(field, &record, errors);
+                    if model.existing.is_some() && field.default.is_none() {
+                        record.left_out.push(field.id);
+                    }
                     record.set(field.id, value);
                 }
                 continue;

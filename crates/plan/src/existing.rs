@@ -57,6 +57,9 @@ impl Sql {
             Some(native) if native.list => self.call("to_jsonb", &column.name),
             None if computed && json => self.call("to_jsonb", &column.name),
             Some(_) if let ColumnType::Decimal { scale } = ty => self.rounded(&column.name, scale),
+            Some(native) if json && native.ty == TableName::new("pg_catalog", "json") => {
+                self.json(&column.name)
+            }
             Some(_) => self.cast(&column.name, ty),
             None if computed && ty == ColumnType::Text => self.cast(&column.name, ty),
             None => self.foreign(&column.name),
@@ -85,6 +88,24 @@ impl Sql {
             .push(", ")
             .number(scale)
             .push(") END)")
+    }
+
+    /// A `json` may have in it what no `jsonb` takes: the character U+0000, half a pair of surrogates, a number without
+    /// measure. Such a document is shown as a text. (Behind escaped backslashes and whole pairs, which go first.)
+    fn json(&mut self, column: &str) -> &mut Sql {
+        const WHOLE: &str = r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}";
+        const BROKEN: &str = r"\\u(0000|[dD][89a-fA-F])|(\[|:|,)\s*-?[0-9.]+[eE][+]?[0-9]{6}";
+        self.push("(CASE WHEN regexp_replace(CAST(")
+            .foreign(column)
+            .push(" AS text), '")
+            .push(WHOLE)
+            .push("', '', 'g') ~ '")
+            .push(BROKEN)
+            .push("' THEN to_jsonb(CAST(")
+            .foreign(column)
+            .push(" AS text)) ELSE CAST(")
+            .foreign(column)
+            .push(" AS jsonb) END)")
     }
 
     fn call(&mut self, function: &str, column: &str) -> &mut Sql {
@@ -156,8 +177,8 @@ impl Planner<'_> {
             .filter(|_| self.dialect == Dialect::Postgres)
     }
 
-    /// What has no value is left out, so that the database's own defaults come in. A field that has a default here and
-    /// no value was given null: it was decided on that, and the database's default is another.
+    /// What nobody gave is left out, so that the database's own defaults come in; but not where rules were decided on its
+    /// having none.
     pub(crate) fn create_existing(
         &self,
         model: &Model,
@@ -167,9 +188,9 @@ impl Planner<'_> {
     ) -> Result<Vec<Step>> {
         let mut sql = Sql::new(self.dialect);
         let given: Vec<(FieldId, &Column, ColumnType)> = columns(model, existing)
-            .filter(|(field, ..)| {
-                let is_null = record.values[usize::from(field.0)].is_null();
-                !is_null || model.field(*field).default.is_some()
+            .filter(|(field, column, _)| match *field {
+                ID => !record.values[0].is_null(),
+                _ => !by_database(*field, column, record),
             })
             .collect();
         let assigned = model.key == KeyKind::Int && record.values[0].is_null();
@@ -242,8 +263,11 @@ impl Planner<'_> {
             let value = record.values[usize::from(field.0)].clone();
             sql.push(if any { ", " } else { "" })
                 .foreign(&column.name)
-                .push(" = ")
-                .bind_kept(column, value, ty);
+                .push(" = ");
+            match by_database(field, column, record) {
+                true => sql.push("DEFAULT"),
+                false => sql.bind_kept(column, value, ty),
+            };
             any = true;
         }
         if !any {
@@ -320,6 +344,11 @@ impl Planner<'_> {
             .push(" AND t.\"version\" = ")
             .bind(Value::Int(version), ColumnType::Int);
     }
+}
+
+/// Whether the database's default, or null where it has none, takes the place of a value.
+fn by_database(field: FieldId, column: &Column, record: &Record<'_>) -> bool {
+    record.left_out.contains(&field) && !column.judged
 }
 
 /// The columns that are written, the key first.

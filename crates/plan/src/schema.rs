@@ -1,10 +1,10 @@
 //! Models → the tables they want. The names on disk are the names of the design (§5). Tables that were there before are
 //! none of them: what a model uses of one is only told.
 
-use spec::existing::{UsedColumn, UsedTable};
+use spec::existing::{UsedColumn, UsedReference, UsedTable};
 use spec::schema::{Column, ForeignKey, Schema, Table, TableIndex, TableName, change_log};
 use spec::types::{ColumnType, FieldType};
-use spec::{App, Domain, Field, Index, KeyKind, Model, Value};
+use spec::{App, Domain, Field, FieldId, Index, KeyKind, Model, OnDelete, Value};
 use std::collections::HashMap;
 
 /// The column that keeps an open model's undeclared fields. No field can be called so.
@@ -20,19 +20,24 @@ pub fn schema(app: &App) -> Schema {
     tables.push(crate::idempotency::table());
     Schema {
         tables,
-        existing: app.models.iter().filter_map(used).collect(),
+        existing: app
+            .models
+            .iter()
+            .filter_map(|model| used(app, model))
+            .collect(),
         data_steps: app.data_steps.clone(),
     }
 }
 
 /// What a model uses of a table that was there before.
-fn used(model: &Model) -> Option<UsedTable> {
+fn used(app: &App, model: &Model) -> Option<UsedTable> {
     let existing = model.existing.as_ref()?;
     let key = UsedColumn {
         field: "id".to_owned(),
         column: existing.key.clone(),
         ty: model.key.column(),
         computed: false,
+        undecided: false,
     };
     let fields = model.fields.iter().filter_map(|field| {
         Some(UsedColumn {
@@ -40,6 +45,31 @@ fn used(model: &Model) -> Option<UsedTable> {
             column: field.existing.clone()?,
             ty: field.ty.column(),
             computed: field.computed,
+            undecided: field.existing.as_ref().is_some_and(|column| column.judged)
+                && field.optional
+                && field.default.is_none()
+                && !field.system,
+        })
+    });
+    let unique = model.indexes.iter().filter(|index| index.unique);
+    let columns = |index: &Index| {
+        let name = |field: &FieldId| model.column(*field).to_owned();
+        index.fields.iter().map(name).collect()
+    };
+    let references = model.fields.iter().filter_map(|field| {
+        let relation = field.relation()?;
+        let to = app.model(relation.to);
+        Some(UsedReference {
+            field: field.name.clone(),
+            column: field.existing.as_ref()?.name.clone(),
+            to: to
+                .existing
+                .as_ref()
+                .filter(|_| to.module == model.module)?
+                .table
+                .clone(),
+            to_column: to.key_column().to_owned(),
+            restricts: relation.on_delete == OnDelete::Restrict,
         })
     });
     Some(UsedTable {
@@ -47,6 +77,8 @@ fn used(model: &Model) -> Option<UsedTable> {
         model: model.full_name(),
         key: vec![existing.key.name.clone()],
         columns: std::iter::once(key).chain(fields).collect(),
+        unique: unique.map(columns).collect(),
+        references: references.collect(),
     })
 }
 

@@ -29,6 +29,9 @@ pub struct Record<'r> {
     pub values: &'r [Value],
     /// Canonical JSON object, on open models.
     pub extra: Option<&'r str>,
+    /// Fields of an existing table that nobody and no default of the model gave a value: the database's own default
+    /// comes in.
+    pub left_out: &'r [FieldId],
 }
 
 /// Rules that need other records, and so are asked in the statement itself.
@@ -154,9 +157,25 @@ impl Planner<'_> {
             Some(existing) => (&existing.table, existing.key.name.as_str()),
             None => (&crate::schema::table_name(model), "id"),
         };
-        sql.push("WITH s AS MATERIALIZED (SELECT pg_get_serial_sequence(");
-        sql.bind(Value::text(&table.sql(self.dialect)), ColumnType::Text);
+        let name = Value::text(&table.sql(self.dialect));
+        sql.push("WITH s AS MATERIALIZED (SELECT coalesce(pg_get_serial_sequence(");
+        sql.bind(name.clone(), ColumnType::Text);
         sql.push(", ").bind(Value::text(key), ColumnType::Text);
+        sql.push(")");
+        if model.existing.is_some() {
+            // One that its column draws from and does not own.
+            sql.push(", (SELECT q.oid::regclass::text FROM pg_attrdef d");
+            sql.push(" JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum");
+            sql.push(" JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid");
+            sql.push(" AND p.refclassid = 'pg_class'::regclass");
+            sql.push(
+                " JOIN pg_class q ON q.oid = p.refobjid AND q.relkind = 'S' WHERE d.adrelid = ",
+            );
+            sql.bind(name, ColumnType::Text);
+            sql.push("::regclass AND a.attname = ")
+                .bind(Value::text(key), ColumnType::Text);
+            sql.push(" LIMIT 1)");
+        }
         sql.push(") AS name), k AS MATERIALIZED (SELECT name, pg_advisory_xact_lock(");
         sql.number(KEYS_LOCK)
             .push(", hashtext(name)) FROM s) SELECT setval(name::regclass, ");

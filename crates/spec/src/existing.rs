@@ -36,6 +36,9 @@ pub struct Column {
     pub name: String,
     /// Its own type, where values are cast to and from it.
     pub native: Option<Native>,
+    /// A rule of what is written, another field's check or a default names it: what these were decided on is what is
+    /// written, so that no default of the database may come in.
+    pub judged: bool,
 }
 
 /// A type of PostgreSQL that no type of ours is kept as: an enumeration, `citext`, an array.
@@ -85,6 +88,20 @@ pub struct UsedTable {
     pub model: String,
     pub key: Vec<String>,
     pub columns: Vec<UsedColumn>,
+    /// Columns of which the model says that no two records have the same values.
+    pub unique: Vec<Vec<String>>,
+    /// Of relations inside the module: those may not dangle.
+    pub references: Vec<UsedReference>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct UsedReference {
+    pub field: String,
+    pub column: String,
+    pub to: TableName,
+    pub to_column: String,
+    /// The target stays while something refers to it.
+    pub restricts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +111,8 @@ pub struct UsedColumn {
     pub ty: ColumnType,
     /// It is read as whatever its type prints.
     pub computed: bool,
+    /// [`Column::judged`], and a new record may leave it out although the model has no default for it.
+    pub undecided: bool,
 }
 
 /// Whether a column of a built-in type of PostgreSQL keeps such values as they are.

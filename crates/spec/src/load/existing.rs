@@ -4,10 +4,11 @@ use super::declare::{FieldDecl, ModelDecl, ModuleDecl, TypeDecl};
 use super::names;
 use super::report::{At, Located, Report};
 use crate::existing::{Column, Existing, Native, is_name};
-use crate::model::Field;
+use crate::expr::{Expr, ExprKind, Over, Place};
+use crate::model::{Field, FieldId, Model, Rule};
 use crate::schema::{OWN, TableName};
 use crate::types::FieldType;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What is said of tables that are there, and what cannot be said of them.
 pub(super) fn check(modules: &[ModuleDecl], report: &mut Report) {
@@ -239,6 +240,7 @@ pub(super) fn of_model(module: &ModuleDecl, model: &ModelDecl) -> Option<Existin
         key: Column {
             name: named(&model.key, "id"),
             native: native(&model.key_native),
+            judged: false,
         },
     })
 }
@@ -251,6 +253,7 @@ pub(super) fn settle(field: &mut Field, decl: &FieldDecl) {
             .as_ref()
             .map_or_else(|| field.name.clone(), |column| column.value.clone()),
         native: native(&decl.native),
+        judged: false,
     });
     if decl.computed.is_some() {
         field.computed = true;
@@ -261,6 +264,69 @@ pub(super) fn settle(field: &mut Field, decl: &FieldDecl) {
     if names::TIMES.contains(&field.name.as_str()) {
         field.system = true;
         field.immutable = field.name == "created_at";
+    }
+}
+
+/// Marks the columns that a write is decided on, now that every rule is known.
+pub(super) fn judge(models: &mut [Model]) {
+    for model in models.iter_mut().filter(|model| model.existing.is_some()) {
+        let judged = judged(model);
+        for field in &mut model.fields {
+            if let Some(column) = &mut field.existing {
+                column.judged = judged.contains(&field.id);
+            }
+        }
+    }
+}
+
+fn judged(model: &Model) -> HashSet<FieldId> {
+    let mut named = HashSet::new();
+    let mut add = |rule: &Rule| {
+        if let Rule::When(expr) = rule {
+            fields_of(expr, &mut named);
+        }
+    };
+    add(&model.access.create);
+    add(&model.access.update);
+    for field in &model.fields {
+        add(&field.write);
+    }
+    for field in &model.fields {
+        if let Some(default) = &field.default {
+            fields_of(default, &mut named);
+        }
+        // A field without a value is not checked, so its own check decides nothing about one that is left out.
+        if let Some(check) = &field.check {
+            let mut of_check = HashSet::new();
+            fields_of(check, &mut of_check);
+            of_check.remove(&field.id);
+            named.extend(of_check);
+        }
+    }
+    named
+}
+
+/// The fields of the record itself that an expression names, also on its way to others.
+fn fields_of(expr: &Expr, out: &mut HashSet<FieldId>) {
+    expr.walk(&mut |part| match &part.kind {
+        ExprKind::Field { place, field, .. } if *place == Place::This => {
+            out.insert(*field);
+        }
+        ExprKind::Field { place, .. }
+        | ExprKind::Extra { place, .. }
+        | ExprKind::Quantified {
+            over: Over::Related { place, .. },
+            ..
+        } => out.extend(first_hop(place)),
+        _ => {}
+    });
+}
+
+fn first_hop(place: &Place) -> Option<FieldId> {
+    match place {
+        Place::Follow { base, field, .. } if **base == Place::This => Some(*field),
+        Place::Follow { base, .. } => first_hop(base),
+        _ => None,
     }
 }
 

@@ -120,6 +120,7 @@ fn check(found: Found) -> Loaded {
     let mut app = App::new(settings, resolved.modules, resolved.models);
     app.data_steps = data_steps::read(&parts.data_steps, &sources, &mut report);
     rules::add(&mut app, &modules, &resolved.broken, &sources, &mut report);
+    existing::judge(&mut app.models);
     for (model, (_, _, decl)) in app.models.iter_mut().zip(resolve::in_order(&modules)) {
         indexes::add(model, decl, &resolved.broken, &mut report);
         searched::add(model, decl, &resolved.broken, &mut report);

@@ -2,8 +2,8 @@
 
 use super::{Difference, DifferenceKind, Introspected, Part};
 use spec::decimal::MAX_DIGITS;
-use spec::existing::catalogue::{Class, Kind, Relation, Type};
-use spec::existing::{UsedColumn, UsedTable, keeps};
+use spec::existing::catalogue::{Class, Column, Index, Kind, OnDelete, Relation, Type};
+use spec::existing::{UsedColumn, UsedReference, UsedTable, keeps};
 use spec::schema::{OWN, Schema, TableName};
 use spec::{ColumnType, Dialect};
 
@@ -110,8 +110,96 @@ fn table(used: &UsedTable, relation: &Relation, out: &mut Vec<Difference>) {
                 );
                 out.push(difference(used, part, DifferenceKind::Mistyped, detail));
             }
-            Some(_) => {}
+            Some(there) => out.extend(undecided(used, column, there)),
         }
+    }
+    for columns in &used.unique {
+        if let Some(why) = not_unique(used, relation, columns) {
+            let part = match columns.as_slice() {
+                [only] => Part::Column(only.clone()),
+                _ => Part::Table,
+            };
+            out.push(difference(used, part, DifferenceKind::Missing, why));
+        }
+    }
+    for reference in &used.references {
+        if let Some(why) = dangles(used, relation, reference) {
+            let part = Part::ForeignKey(reference.column.clone());
+            out.push(difference(used, part, DifferenceKind::Missing, why));
+        }
+    }
+}
+
+/// A default that comes in behind the back of rules.
+fn undecided(used: &UsedTable, column: &UsedColumn, there: &Column) -> Option<Difference> {
+    let of_domain = || there.ty.domain.as_ref()?.default.as_deref();
+    let default = there.default.as_deref().or_else(of_domain);
+    if !column.undecided || default.is_none() && there.identity.is_none() {
+        return None;
+    }
+    let field = format!("{}.{}", used.model, column.field);
+    let detail = format!(
+        "the database gives it a value of its own ({}), and rules, checks or defaults of what is written name `{field}`, \
+         which could not see that value: give the field a `default`, make it required, or drop the column's default",
+        default.unwrap_or("an identity")
+    );
+    let part = Part::Column(column.column.name.clone());
+    Some(difference(used, part, DifferenceKind::Mistyped, detail))
+}
+
+/// Whether nothing in the table keeps two records from having the same values, and what to do.
+fn not_unique(used: &UsedTable, relation: &Relation, columns: &[String]) -> Option<String> {
+    let rounded = columns.iter().find(|name| {
+        let kept = |one: &&Column| one.name == **name && one.ty.digits.is_none();
+        let decimal = |one: &UsedColumn| {
+            one.column.name == **name && matches!(one.ty, ColumnType::Decimal { .. })
+        };
+        used.columns.iter().any(decimal) && relation.columns.iter().any(|one| kept(&one))
+    });
+    if let Some(name) = rounded {
+        return Some(format!(
+            "`{}` says that {name} is unique, and it is shown rounded, so that two may look alike: remove `unique`",
+            used.model
+        ));
+    }
+    // Fewer columns that are unique by themselves are so together with others.
+    let among = |name: &Option<String>| name.as_ref().is_some_and(|name| columns.contains(name));
+    let holds = |index: &Index| {
+        index.unique && index.valid && !index.partial && index.columns.iter().all(among)
+    };
+    let by_key = !relation.key.is_empty() && relation.key.iter().all(|name| columns.contains(name));
+    (!by_key && !relation.indexes.iter().any(holds)).then(|| {
+        let listed = columns.join(", ");
+        format!(
+            "`{}` says that no two records have the same {listed}, and no unique index of the table does: remove \
+             `unique`, or create one on ({listed})",
+            used.model
+        )
+    })
+}
+
+/// Whether nothing in the database keeps a reference from outliving its target, and what to do.
+fn dangles(used: &UsedTable, relation: &Relation, reference: &UsedReference) -> Option<String> {
+    let field = format!("{}.{}", used.model, reference.field);
+    let to = super::dotted(&reference.to);
+    let found = relation.references.iter().find(|one| {
+        one.columns == [reference.column.as_str()]
+            && one.to == reference.to
+            && one.to_columns == [reference.to_column.as_str()]
+    });
+    match found {
+        None => Some(format!(
+            "`{field}` is a relation, and no foreign key of the table leads to {to} ({}): add one, or give the field the \
+             type of its values instead",
+            reference.to_column
+        )),
+        Some(found) if reference.restricts && found.on_delete == OnDelete::Cascade => {
+            Some(format!(
+                "`{field}` keeps its target from being deleted, and the database deletes these rows along (ON DELETE CASCADE): \
+             write `on_delete = \"cascade\"`"
+            ))
+        }
+        Some(_) => None,
     }
 }
 

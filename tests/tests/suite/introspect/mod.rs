@@ -3,6 +3,7 @@
 mod command;
 mod hostile;
 mod kinds;
+mod promises;
 mod serving;
 mod values;
 mod written;

@@ -29,7 +29,7 @@ INSERT INTO floats VALUES (1, '-Infinity'), (2, '-Infinity'), (3, -1), (4, 0), (
 INSERT INTO small SELECT id, CASE WHEN id = 6 THEN 1 ELSE f END FROM floats;
 INSERT INTO moment VALUES (1, '-infinity'), (2, '-infinity'), (3, '4713-01-01 BC'), (4, '0044-03-15 BC'),
   (5, '0001-01-01T00:00:00Z'), (6, '2024-02-29T00:00:00Z'), (7, '9999-12-31T23:59:59.999999Z'), (8, '10000-01-01'),
-  (9, '294276-12-31'), (10, 'infinity'), (11, 'infinity'), (12, NULL);
+  (9, '294276-12-31T23:59:59.999999Z'), (10, 'infinity'), (11, 'infinity'), (12, NULL);
 INSERT INTO local SELECT id, f AT TIME ZONE 'UTC' FROM moment;
 INSERT INTO day SELECT id, (f AT TIME ZONE 'UTC')::date FROM moment;
 UPDATE day SET f = '5874897-12-31' WHERE id = 9;
@@ -291,5 +291,147 @@ fn they_are_added_up_or_told_to_be_too_large() {
             fx.list(&who, "shop.exact", found).await.code(),
             "request.bad_parameter"
         );
+    });
+}
+
+const DOCUMENTS: &str = r#"
+CREATE TABLE old (id int PRIMARY KEY, f json, note varchar(99));
+INSERT INTO old VALUES (1, '{"a": "\u0000"}'), (2, '{"a": "\\u0000"}'), (3, '"\ud800"'), (4, '"\ud83d\ude00"'),
+  (5, '[1e999999]'), (6, '{"a": 1, "a": 2}'), (7, '{"a": "e123456"}'), (8, '{"a": 1e400}'), (9, NULL), (10, 'null'),
+  (11, '"\\\\\ud83d\ude00\\\udc00"');
+CREATE TABLE new (id int PRIMARY KEY, f jsonb, note varchar(99));
+INSERT INTO new VALUES (1, '{"a": 1e400}'), (2, 'null'), (3, '{"a": 3}');
+"#;
+
+#[test]
+fn documents_that_are_none_of_ours_are_shown_and_left_alone() {
+    on(DOCUMENTS, async |old| {
+        let draft = old.draft(&["public"]).await;
+        let (fx, client) = old.serve(&draft, "").await;
+        let who = admin();
+        let old = shown(&fx, "shop.old").await;
+        for (at, document) in [
+            (1, json!("{\"a\": \"\\u0000\"}")),
+            (2, json!({"a": "\\u0000"})),
+            (3, json!("\"\\ud800\"")),
+            (4, json!("😀")),
+            (5, json!("[1e999999]")),
+            (6, json!({"a": 2})),
+            (7, json!({"a": "e123456"})),
+            (9, Json::Null),
+            (10, Json::Null),
+            (11, json!("\"\\\\\\\\\\ud83d\\ude00\\\\\\udc00\"")),
+        ] {
+            assert_eq!(old[at - 1], document, "{at}");
+        }
+        for (model, filter, count) in [
+            ("shop.old", "f.a == 2", 1),
+            ("shop.old", "f.a == 'e123456'", 1),
+            ("shop.new", "f.a == 3", 1),
+        ] {
+            let query = Query::new().filter(filter).count();
+            let page = fx.list(&who, model, query).await.ok();
+            assert_eq!(page["count"], count, "{filter}");
+        }
+        for (model, records) in [("shop.old", 11), ("shop.new", 3)] {
+            let table = model.trim_start_matches("shop.");
+            let kept = async || -> String {
+                let sql = format!("SELECT string_agg(f::text, ' ' ORDER BY id) FROM {table}");
+                client.query_one(&sql, &[]).await.expect("texts").get(0)
+            };
+            let before = kept().await;
+            for key in 1..=records {
+                let note = json!({"note": "changed"});
+                let changed = fx.update(&who, model, &key.to_string(), note).await.ok();
+                assert_eq!(changed["note"], "changed");
+            }
+            assert_eq!(kept().await, before, "{model}");
+            for key in 1..=records {
+                let merged = json!({"f": {"b": 1}});
+                let reply = fx.update(&who, model, &key.to_string(), merged).await;
+                assert!(
+                    ["record", "data.invalid"].contains(&reply.word()),
+                    "{}",
+                    reply.word()
+                );
+                let set = json!({"f": null});
+                fx.update(&who, model, &key.to_string(), set).await.ok();
+            }
+        }
+        drop(client);
+        fx.remove().await;
+    });
+}
+
+/// A rule decides alike in memory, where writes are judged, and in the database, where reads are.
+#[test]
+fn rules_see_in_memory_what_the_database_sees() {
+    on(ODD, async |old| {
+        let draft = old.draft(&["public"]).await;
+        let cases = [
+            ("loose", "f > 5.0"),
+            ("loose", "!(f > 5.0)"),
+            ("loose", "f == 0.123457"),
+            ("exact", "f > 5.0"),
+            ("exact", "!(f <= 5.0)"),
+            ("wide", "f < 0.0"),
+            ("floats", "f > 1.0"),
+            ("floats", "!(f > 1.0)"),
+            ("small", "f >= 1.0"),
+            ("moment", "f > now"),
+            ("moment", "!(f < now)"),
+            ("local", "f < timestamp('0001-01-01T00:00:00Z')"),
+            ("day", "f > date('9999-12-30')"),
+            ("day", "f == null"),
+        ];
+        let mut apps = std::collections::BTreeMap::<&str, Vec<&str>>::new();
+        for (model, rule) in cases {
+            apps.entry(model).or_default().push(rule);
+        }
+        let most = apps.values().map(Vec::len).max().expect("rules");
+        let mut held = Some(old);
+        for at in 0..most {
+            let old = match held.take() {
+                Some(old) => old,
+                None => super::Existing::with(ODD).await,
+            };
+            let chosen: Vec<(&str, &str)> = apps
+                .iter()
+                .filter_map(|(model, rules)| Some((*model, *rules.get(at)?)))
+                .collect();
+            let rules: String = chosen
+                .iter()
+                .map(|(model, rule)| {
+                    format!("[models.{model}.access]\nread = \"true\"\nupdate = \"{rule}\"\n")
+                })
+                .collect();
+            let (fx, client) = old.serve(&draft, &rules).await;
+            for (model, rule) in chosen {
+                let name = format!("shop.{model}");
+                let query = Query::new().filter(rule).limit(100);
+                let found = fx.list(&user(1), &name, query).await.data();
+                let found: Vec<String> = found.iter().map(id).collect();
+                let all = fx
+                    .list(&user(1), &name, Query::new().limit(100))
+                    .await
+                    .data();
+                assert!(
+                    !found.is_empty() && found.len() < all.len(),
+                    "{model}: {rule}"
+                );
+                for record in &all {
+                    let key = id(record);
+                    let reply = fx.update(&user(1), &name, &key, json!({"note": "x"})).await;
+                    let word = if found.contains(&key) {
+                        "record"
+                    } else {
+                        "access.forbidden"
+                    };
+                    assert_eq!(reply.word(), word, "{model} {key}: {rule}");
+                }
+            }
+            drop(client);
+            fx.remove().await;
+        }
     });
 }
