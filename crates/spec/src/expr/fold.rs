@@ -316,21 +316,27 @@ impl Folder<'_> {
         for item in items {
             let item = self.fold(item, true);
             changed |= matches!(item, Cow::Owned(_));
-            if let Some(value) = literal(&item) {
-                if (*value == Value::Bool(true)) == and {
-                    changed = true;
-                    continue;
-                }
-                decided = true;
-                break;
-            }
             // One of the same kind inside (an unrolled quantifier, say) is taken apart.
-            match (&item.kind, and) {
+            let parts = match (&item.kind, and) {
                 (ExprKind::And(inner), true) | (ExprKind::Or(inner), false) => {
                     changed = true;
-                    kept.extend(inner.iter().cloned().map(Cow::Owned));
+                    inner.iter().cloned().map(Cow::Owned).collect()
                 }
-                _ => kept.push(item),
+                _ => vec![item],
+            };
+            for part in parts {
+                let Some(value) = literal(&part) else {
+                    kept.push(part);
+                    continue;
+                };
+                decided = (*value == Value::Bool(true)) != and;
+                if decided {
+                    break;
+                }
+                changed = true;
+            }
+            if decided {
+                break;
             }
         }
         let constant = |value| Expr::literal(Value::Bool(value), Type::Bool, expr.span);

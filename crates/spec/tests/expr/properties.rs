@@ -6,7 +6,7 @@ use spec::expr::eval::{Env, EvalErrorKind, Record, holds};
 use spec::expr::print::{print, without_spans};
 use spec::expr::{Known, Purpose, Scope, compile, fold, parse};
 use spec::{App, ModelId};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 static SHOP: LazyLock<App> = LazyLock::new(shop);
 
@@ -35,6 +35,33 @@ fn the_generator_is_worth_something() {
         fit += u32::from(compile(&text, &scope()).is_ok());
     }
     assert!(fit > 250, "{fit} of 500");
+}
+
+/// What the generator found once.
+#[test]
+fn what_is_folded_stays_folded() {
+    let roles = ["admin", "admin"].map(Arc::from);
+    let auth = spec::Principal::user(spec::Uuid::nil(), None, roles.into());
+    for text in [
+        "auth.roles.exists(r, r == note || (qty == qty + 1 || date(now) > date('2026-01-31')))",
+        "auth.roles.all(r, r == note && (qty == qty + 1 && (active && r != note)))",
+    ] {
+        let expr = compile(text, &scope()).expect("a condition");
+        for now in [None, Some(NOW)] {
+            let known = Known {
+                auth: Some(&auth),
+                now,
+            };
+            let folded = fold(&expr, known);
+            let twice = fold(&folded, known);
+            assert!(
+                matches!(twice, std::borrow::Cow::Borrowed(_)),
+                "{}\n{}",
+                print(&folded, &SHOP, products()),
+                print(&twice, &SHOP, products())
+            );
+        }
+    }
 }
 
 proptest! {
