@@ -180,10 +180,9 @@ impl Fixture {
         let now = spec::time::now_micros();
         let whole = self.engine.import(&self.app, self.id_of(model), now);
         let import = |record: &Json| {
-            whole
-                .record(record.to_string().as_bytes())
-                .expect("a record")
-                .steps
+            let record = whole.record(record.to_string().as_bytes());
+            let steps = record.and_then(|record| whole.steps(record));
+            steps.expect("a record")
         };
         let steps = records.iter().flat_map(import).collect();
         let feed = async {

@@ -212,14 +212,13 @@ impl Run<'_> {
     async fn show_all(&mut self, judge: &Judge, records: &[Record], select: &Select) -> Vec<u8> {
         let mut body = Vec::with_capacity(32 + records.len() * 256);
         body.extend_from_slice(b"{\"data\":[");
+        let sees = judge.sees().filter(|_| *select == Select::default());
         let mut shown = None;
         for (at, record) in records.iter().enumerate() {
             if at > 0 {
                 body.push(b',');
             }
-            if *select == Select::default()
-                && let Some(answer) = judge.shown_json(record)
-            {
+            if let Some(answer) = sees.as_ref().and_then(|sees| sees.json(record)) {
                 body.extend_from_slice(answer.as_deref().unwrap_or(b"null"));
                 continue;
             }
@@ -355,19 +354,15 @@ impl Judge {
     /// other records to tell.
     pub fn shown(&self, record: &Record, outcome: Outcome) -> Option<Answer> {
         let model = self.model();
-        let read = access::rule(model, Verb::Read, self.caller());
-        // What the database itself made of the record (defaults, triggers, its version) is only seen there.
-        if traverses(&read) || model.existing.is_some() {
-            return None;
-        }
+        let sees = self.sees()?;
         let id = record.id().key_text();
-        if !self.holds(&read, record, None) {
+        if !sees.record(record) {
             return Some(Answer::Done {
                 outcome,
                 id: Some(id),
             });
         }
-        let visible = self.visible(record)?;
+        let visible = sees.fields(record)?;
         let body = record.answer(model, |field| visible[usize::from(field.0)]);
         let names = model
             .fields
@@ -385,21 +380,6 @@ impl Judge {
             outcome,
             id,
         })
-    }
-
-    /// The same without an entity tag: the JSON alone, or none if its writer may not read it.
-    pub fn shown_json(&self, record: &Record) -> Option<Option<Vec<u8>>> {
-        let model = self.model();
-        let read = access::rule(model, Verb::Read, self.caller());
-        if traverses(&read) || model.existing.is_some() {
-            return None;
-        }
-        if !self.holds(&read, record, None) {
-            return Some(None);
-        }
-        let visible = self.visible(record)?;
-        let body = record.answer(model, |field| visible[usize::from(field.0)]);
-        Some(Some(body))
     }
 
     /// Given values, defaults, and what the engine owns. The system may give what the engine owns.

@@ -4,7 +4,7 @@
 
 use crate::record::Record;
 use plan::Caller;
-use plan::access;
+use plan::access::{self, Verb};
 use plan::read::Planner;
 use spec::expr::eval::{self, Env};
 use spec::expr::{Expr, ExprKind, Type};
@@ -52,6 +52,41 @@ impl Questions {
         } else {
             Question::Memory(rule)
         }
+    }
+}
+
+/// What the caller sees of a model's records, its rules folded once for many of them.
+pub struct Sees<'j> {
+    judge: &'j Judge,
+    read: Rule,
+    /// By field; None where a rule needs other records to tell.
+    fields: Option<Vec<Rule>>,
+}
+
+impl Sees<'_> {
+    /// Whether they see the record at all.
+    pub fn record(&self, record: &Record) -> bool {
+        self.judge.holds(&self.read, record, None)
+    }
+
+    /// Which of its fields; None where other records are needed to tell.
+    pub fn fields(&self, record: &Record) -> Option<Vec<bool>> {
+        let rules = self.fields.as_ref()?.iter();
+        Some(
+            rules
+                .map(|rule| self.judge.holds(rule, record, None))
+                .collect(),
+        )
+    }
+
+    /// Its JSON, or none where they do not see it.
+    pub fn json(&self, record: &Record) -> Option<Option<Vec<u8>>> {
+        if !self.record(record) {
+            return Some(None);
+        }
+        let fields = self.fields(record)?;
+        let is_shown = |field: FieldId| fields[usize::from(field.0)];
+        Some(Some(record.answer(self.judge.model(), is_shown)))
     }
 }
 
@@ -234,16 +269,23 @@ impl Judge {
         }
     }
 
-    /// Which fields of a record the caller sees; None where a rule needs other records to tell.
-    pub fn visible(&self, record: &Record) -> Option<Vec<bool>> {
-        self.model()
-            .fields
-            .iter()
-            .map(|field| {
-                let rule = access::field_read(field, self.caller());
-                (!traverses(&rule)).then(|| self.holds(&rule, record, None))
-            })
-            .collect()
+    /// What the caller sees of records that are in memory. None where a rule needs other records to tell, or where only
+    /// the database knows what was made of the record (defaults, triggers, its version).
+    pub fn sees(&self) -> Option<Sees<'_>> {
+        let (model, caller) = (self.model(), self.caller());
+        let read = access::rule(model, Verb::Read, caller);
+        if traverses(&read) || model.existing.is_some() {
+            return None;
+        }
+        let fields = model.fields.iter().map(|field| {
+            let rule = access::field_read(field, caller);
+            (!traverses(&rule)).then_some(rule)
+        });
+        Some(Sees {
+            judge: self,
+            read,
+            fields: fields.collect(),
+        })
     }
 
     /// Refuses fields that the caller may not write: a 403 that points at each.

@@ -420,8 +420,9 @@ impl Acts {
         let model = judge.model();
         let mut parts = Vec::with_capacity(records.len());
         let mut unknown = Vec::new();
+        let sees = judge.sees();
         for record in records {
-            let shown = match judge.shown_json(record) {
+            let shown = match sees.as_ref().and_then(|sees| sees.json(record)) {
                 _ if !select.expand.is_empty() => Shown::Read,
                 Some(None) => Shown::Nothing,
                 Some(Some(body)) if *select == Select::default() => Shown::Text {

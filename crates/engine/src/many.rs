@@ -20,6 +20,7 @@ use spec::input::{self, Holds, Input};
 use spec::problem::{MOST_ERRORS, Result, pointer};
 use spec::statement::Written;
 use spec::{App, Code, FieldError, FieldId, KeyKind, ModelId, Problem, Rule, Value};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -369,13 +370,14 @@ impl New {
     }
 
     /// What the body says of a record, and the record around it.
-    fn with_parent(&self, seed: &Seed, key: Option<&Value>) -> Input {
+    fn with_parent<'s>(&self, seed: &'s Seed, key: Option<&Value>) -> Cow<'s, Input> {
+        let (Some((_, field)), Some(key)) = (seed.parent, key) else {
+            return Cow::Borrowed(&seed.input);
+        };
         let mut input = seed.input.clone();
-        if let (Some((_, field)), Some(key)) = (seed.parent, key) {
-            input.fields.retain(|(id, _)| *id != field);
-            input.fields.push((field, key.clone()));
-        }
-        input
+        input.fields.retain(|(id, _)| *id != field);
+        input.fields.push((field, key.clone()));
+        Cow::Owned(input)
     }
 
     /// Whether they can be written in one piece.

@@ -134,21 +134,22 @@ impl Record {
     /// Canonical JSON for the change log: everything but the id and the version, which have columns of
     /// their own; or only `fields`.
     pub fn logged(&self, model: &Model, fields: Option<&[FieldId]>, extra: bool) -> String {
-        let mut order: Vec<FieldId> = match fields {
-            Some(fields) => fields.to_vec(),
-            None => model.fields.iter().map(|f| f.id).collect(),
+        let order = match fields {
+            None => Arc::clone(&model.logged),
+            Some(fields) => {
+                let is_logged = |id: &&FieldId| model.logged.contains(id);
+                let fields = fields.iter().filter(is_logged).copied().collect();
+                model.canonical(fields).into()
+            }
         };
-        order.retain(|id| *id != spec::model::ID && *id != model.version());
-        // By length, then bytes: the canonical order of keys.
-        order.sort_by_key(|id| (model.field(*id).name.len(), &model.field(*id).name));
         let mut out = Vec::with_capacity(64 + order.len() * 32);
         out.push(b'{');
-        for id in order {
+        for id in order.iter() {
             member(
                 &mut out,
-                &model.field(id).name,
-                self.get(id),
-                column(model, id),
+                &model.field(*id).name,
+                self.get(*id),
+                column(model, *id),
             );
         }
         let members = self

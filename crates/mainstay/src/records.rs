@@ -7,16 +7,16 @@ use crate::export::Format;
 use auth::Auth;
 use engine::{Import, Imported};
 use lines::Lines;
-use spec::statement::Step;
 use spec::{App, ModelId, Problem, Value};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{Batch, Loaded, StoreError};
+use store::{Batch, Items, Loaded, StoreError};
 
-/// Steps that go to the store together.
-const BATCH: usize = 500;
+/// Records that go to the store together, and the bytes of their lines.
+const BATCH: usize = 1_000;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Bytes of one record. It may have grown over many requests, each within `limits.body`.
 const MOST_BYTES: u64 = 64 << 20;
@@ -81,9 +81,7 @@ pub async fn import(
     // The sender moves in: an early return drops it, and the store sees that the rest will not come.
     let lines = async move {
         let mut state = Feed {
-            steps: Vec::new(),
             sent: VecDeque::new(),
-            planned: 0,
             stopped: false,
             records: 0,
             bytes: 0,
@@ -97,16 +95,25 @@ pub async fn import(
                 break;
             }
         }
-        let rest = std::mem::take(&mut state.steps);
         // A closed channel means that the store has failed, and its answer says why.
-        let _ = send.send(Batch::Steps(rest)).await;
         let _ = send.send(Batch::Commit).await;
         Ok::<_, ImportError>(state)
     };
-    let (state, loaded) = tokio::join!(lines, backend.store.load(receive));
+    let store = Arc::clone(&backend.store);
+    // Beside it: the store sends what it has while the next lines are read.
+    let load = tokio::spawn(async move { store.load(receive).await });
+    let state = lines.await;
+    let loaded = load.await.unwrap_or_else(|panic| {
+        Err(StoreError::Other {
+            cause: panic.to_string(),
+        })
+    });
     let state = state?;
-    let refused = |step: Option<u64>, error: StoreError| {
-        let at = step.and_then(|step| state.sent.iter().find(|sent| step < sent.before));
+    let refused = |item: Option<u64>, error: StoreError| {
+        let at = item.and_then(|item| {
+            let behind = usize::try_from(state.records.checked_sub(item)?).ok()?;
+            state.sent.get(state.sent.len().checked_sub(behind)?)
+        });
         let (path, line) = match at {
             Some(sent) => (files[sent.file].path.clone(), Some(sent.line)),
             None => (
@@ -118,8 +125,8 @@ pub async fn import(
     };
     match loaded {
         Ok(Loaded::Done { .. }) => Ok(state.records),
-        Ok(Loaded::Missed { step }) => Err(refused(Some(step), StoreError::Contended)),
-        Ok(Loaded::Refused { step, error }) => Err(refused(Some(step), error)),
+        Ok(Loaded::Missed { item }) => Err(refused(Some(item), StoreError::Contended)),
+        Ok(Loaded::Refused { item, error }) => Err(refused(Some(item), error)),
         Ok(Loaded::Abandoned) => Err(ImportError::Problem(Problem::internal(
             "the import was abandoned",
         ))),
@@ -129,65 +136,87 @@ pub async fn import(
 
 /// Where a running import is.
 struct Feed {
-    steps: Vec<Step>,
-    /// Where the last steps came from: what the store may refuse is among them, for it is only so far behind.
+    /// Where the last records came from: what the store may refuse is among them, for it is only so far behind.
     sent: VecDeque<Sent>,
-    /// Steps so far.
-    planned: u64,
     /// The store takes no more, and its answer says why.
     stopped: bool,
     /// The number of the file that is read.
     file: usize,
+    /// Records that went to the store.
     records: u64,
     bytes: u64,
     /// All of it is written at one moment.
     now: i64,
 }
 
-/// Where the steps before a number (and behind those of the one before) came from.
+/// Where a record came from.
 struct Sent {
     file: usize,
     line: u64,
-    before: u64,
 }
 
 impl Feed {
-    fn plan(&mut self, line: u64, steps: Vec<Step>) {
-        self.records += 1;
-        self.planned += steps.len() as u64;
-        self.steps.extend(steps);
-        if self.sent.len() == SENT {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(Sent {
-            file: self.file,
-            line,
-            before: self.planned,
-        });
-    }
-}
-
-impl Feed {
-    /// Hands what can go to the store, a batch at a time.
+    /// Hands the records that can go to the store, at `least` so many of them or so many bytes together.
     async fn pass_on(
         &mut self,
+        import: &Arc<Import>,
         order: &mut Order,
         send: &tokio::sync::mpsc::Sender<Batch>,
-        progress: Progress<'_>,
-    ) {
-        for late in order.ready.drain(..) {
-            self.plan(late.line, late.steps);
-            if self.steps.len() < BATCH {
-                continue;
-            }
-            let steps = std::mem::take(&mut self.steps);
-            if send.send(Batch::Steps(steps)).await.is_err() {
-                self.stopped = true;
-                return;
-            }
-            progress(self.bytes, self.records);
+        least: (usize, usize),
+    ) -> Result<(), ImportError> {
+        if order.ready.len() < least.0 && order.ready_bytes < least.1 {
+            return Ok(());
         }
+        order.ready_bytes = 0;
+        while !order.ready.is_empty() && !self.stopped {
+            let next = order.ready.drain(..BATCH.min(order.ready.len()));
+            let mut records = Vec::with_capacity(next.len());
+            for late in next {
+                self.records += 1;
+                if self.sent.len() == SENT {
+                    self.sent.pop_front();
+                }
+                self.sent.push_back(Sent {
+                    file: self.file,
+                    line: late.line,
+                });
+                records.push(late.record);
+            }
+            let items = items(import, records).map_err(ImportError::Problem)?;
+            self.stopped = send.send(Batch::Items(items)).await.is_err();
+        }
+        Ok(())
     }
+}
+
+/// What writes these records.
+fn items(import: &Arc<Import>, records: Vec<Imported>) -> Result<Items, Problem> {
+    let count = records.len();
+    let at_once = import.at_once(&records)?;
+    let import = Arc::clone(import);
+    let each = move || -> Result<Vec<_>, Problem> {
+        records
+            .into_iter()
+            .map(|record| import.steps(record))
+            .collect()
+    };
+    let each: Box<dyn FnOnce() -> store::Result<_> + Send> = match at_once {
+        // The store needs them, and has enough to do.
+        None => {
+            let each = each()?;
+            Box::new(move || Ok(each))
+        }
+        Some(_) => Box::new(move || {
+            each().map_err(|problem| StoreError::Other {
+                cause: problem.detail,
+            })
+        }),
+    };
+    Ok(Items {
+        count,
+        at_once,
+        each,
+    })
 }
 
 /// Puts the lines of a file into an order in which none refers to a later one, where they do so to records of their
@@ -196,6 +225,8 @@ impl Feed {
 struct Order {
     /// What may go.
     ready: Vec<Late>,
+    /// The bytes of its lines.
+    ready_bytes: usize,
     /// The keys of records that went, as hashes, where others may refer to them: of a long file, all are kept.
     gone: HashSet<u64>,
     /// Lines by a key that they wait for.
@@ -211,29 +242,30 @@ struct Late {
     id: Option<u64>,
     /// The keys that must have gone before.
     after: Vec<u64>,
-    steps: Vec<Step>,
+    record: Imported,
+    bytes: usize,
 }
 
 impl Late {
-    fn new(order: &Order, line: u64, record: Imported) -> Late {
+    fn new(order: &Order, line: u64, bytes: usize, record: Imported) -> Late {
         let hash = |id: &Value| order.hasher.hash_one(id.key_text());
         Late {
             line,
             id: Some(&record.id).filter(|id| !id.is_null()).map(hash),
             after: record.after.iter().map(hash).collect(),
-            steps: record.steps,
+            record,
+            bytes,
         }
     }
-}
 
-impl Late {
     /// Of a model whose records do not refer to each other.
-    fn alone(line: u64, record: Imported) -> Late {
+    fn alone(line: u64, bytes: usize, record: Imported) -> Late {
         Late {
             line,
             id: None,
             after: Vec::new(),
-            steps: record.steps,
+            record,
+            bytes,
         }
     }
 }
@@ -256,8 +288,13 @@ impl Order {
                 self.count -= freed.len();
                 next.extend(freed.into_iter().rev());
             }
-            self.ready.push(late);
+            self.go(late);
         }
+    }
+
+    fn go(&mut self, late: Late) {
+        self.ready_bytes += late.bytes;
+        self.ready.push(late);
     }
 
     /// What still waits refers to what is there already, or to nothing, and goes. Those that refer to each other
@@ -274,7 +311,7 @@ impl Order {
         let mut circles: Vec<Late> = self.waiting.drain().flat_map(|(_, late)| late).collect();
         circles.sort_by_key(|late| late.line);
         self.count = 0;
-        self.ready.extend(circles);
+        circles.into_iter().for_each(|late| self.go(late));
     }
 }
 
@@ -292,7 +329,7 @@ async fn feed(
         error,
     };
     let of = app.model(file.model);
-    let import = backend.engine.import(app, file.model, state.now);
+    let import = Arc::new(backend.engine.import(app, file.model, state.now));
     let users = auth.filter(|_| of.full_name() == "auth.users");
     let beside = match users {
         Some(_) => BESIDE_USERS,
@@ -303,6 +340,7 @@ async fn feed(
     let mut order = Order::default();
     let before = state.bytes;
     while let Some((number, text)) = lines.next().map_err(io)? {
+        let bytes = text.as_ref().map_or(0, |text| text.len());
         let record = match (text, users) {
             (Err(problem), _) => Err(problem),
             (Ok(text), Some(auth)) => user(auth, &import, text).await,
@@ -311,18 +349,23 @@ async fn feed(
         state.bytes = before + lines.bytes();
         match record {
             Ok(record) if import.refers_to_itself() => {
-                order.come(Late::new(&order, number, record));
+                order.come(Late::new(&order, number, bytes, record));
                 if order.count > WAITING {
                     order.finish();
                 }
             }
-            Ok(record) => order.ready.push(Late::alone(number, record)),
+            Ok(record) => order.go(Late::alone(number, bytes, record)),
             Err(problem) if bad.len() < SHOWN => bad.push((number, problem)),
             Err(_) => more += 1,
         }
         // After the first bad line nothing will be written: the rest is only read for its mistakes.
         if bad.is_empty() {
-            state.pass_on(&mut order, send, progress).await;
+            let before = state.records;
+            let least = (BATCH, BATCH_BYTES);
+            state.pass_on(&import, &mut order, send, least).await?;
+            if state.records > before {
+                progress(state.bytes, state.records);
+            }
         } else {
             order = Order::default();
         }
@@ -332,7 +375,7 @@ async fn feed(
     }
     if bad.is_empty() {
         order.finish();
-        state.pass_on(&mut order, send, progress).await;
+        state.pass_on(&import, &mut order, send, (1, 0)).await?;
     }
     progress(state.bytes, state.records);
     if bad.is_empty() {
@@ -362,7 +405,7 @@ pub async fn user(auth: &Auth, import: &Import, line: &[u8]) -> Result<Imported,
     let Value::Uuid(id) = imported.id else {
         return Err(Problem::internal("a user whose id is no UUID"));
     };
-    let steps = &mut imported.steps;
+    let steps = &mut imported.beside;
     let wrong = |field: &str, detail: &str| {
         Problem::invalid(vec![spec::FieldError::at(field, "type", detail)])
     };

@@ -195,8 +195,36 @@ impl Planner<'_> {
         Some(step(sql, vec![column], Expect::Any))
     }
 
-    /// New records under known keys, with their rows of the change log. On PostgreSQL it is one statement, whose
-    /// parameters are columns; SQLite runs the statements of one record again and again.
+    /// New records as an import brings them, in one piece. None where they are to be written one by one: the store is no
+    /// slower then, or has to assign a key.
+    pub fn import_many(
+        &self,
+        model: &Model,
+        records: &[Record<'_>],
+        logs: &[Logged],
+    ) -> Result<Option<Vec<Step>>> {
+        let key = |record: &Record<'_>| record.values[0].clone();
+        let highest = records.iter().map(|record| match key(record) {
+            Value::Int(key) => key,
+            _ => i64::MIN,
+        });
+        if self.dialect == Dialect::Sqlite
+            || model.existing.is_some()
+            || records.iter().any(|record| key(record).is_null())
+        {
+            return Ok(None);
+        }
+        let mut steps = self.create_many(model, records, logs)?;
+        if model.key == KeyKind::Int
+            && let Some(highest) = highest.max()
+        {
+            steps.insert(0, self.advance(model, Value::Int(highest)));
+        }
+        Ok(Some(steps))
+    }
+
+    /// New records, with their rows of the change log. On PostgreSQL it is one statement, whose parameters are columns,
+    /// and their keys are known; SQLite runs the statements of one record again and again.
     pub fn create_many(
         &self,
         model: &Model,
@@ -206,9 +234,16 @@ impl Planner<'_> {
         // What one record leaves out, the defaults of an existing table fill in, and another may give.
         if self.dialect == Dialect::Sqlite || model.existing.is_some() {
             let mut steps = Vec::with_capacity(records.len() * 2);
+            // A statement that comes again is quicker, and so is a table.
+            let mut logged = Vec::with_capacity(records.len());
             for (record, log) in records.iter().zip(logs) {
-                steps.extend(self.create(model, record, None, log)?);
+                let mut of = self.create(model, record, None, log)?;
+                if model.changes && model.existing.is_none() && !record.values[0].is_null() {
+                    logged.extend(of.pop());
+                }
+                steps.extend(of);
             }
+            steps.extend(logged);
             return Ok(steps);
         }
         let mut sql = Sql::new(self.dialect);
@@ -222,36 +257,51 @@ impl Planner<'_> {
         if model.open {
             sql.push(", ").ident(EXTRA);
         }
-        sql.push(") SELECT * FROM unnest(");
+        // Not `FROM unnest(…, …)`, which gathers the rows of each array before it puts the first ones together: a fifth
+        // of what the insert takes. All arrays have one length.
+        sql.push(") SELECT ");
         for (at, field) in model.fields.iter().enumerate() {
             let ty = match field.id {
                 spec::model::ID => model.key.column(),
                 _ => field.ty.column(),
             };
             let column = records.iter().map(|r| r.values[at].clone());
-            sql.push(if at > 0 { ", " } else { "" })
-                .bind_array(column.collect(), ty);
+            sql.push(if at > 0 { ", unnest(" } else { "unnest(" })
+                .bind_array(column.collect(), ty)
+                .push(")");
         }
         if model.open {
             let extra = |r: &Record<'_>| Value::Json(r.extra.unwrap_or("{}").into());
-            sql.push(", ")
-                .bind_array(records.iter().map(extra).collect(), ColumnType::Json);
+            sql.push(", unnest(")
+                .bind_array(records.iter().map(extra).collect(), ColumnType::Json)
+                .push(")");
         }
-        sql.push(")");
         if model.changes {
             sql.push(") ");
             let ids = records.iter().map(|r| Value::text(&r.values[0].key_text()));
             let texts = logs
                 .iter()
                 .map(|l| l.record.as_deref().map_or(Value::Null, Value::text));
-            self.log_of(&mut sql, model, Kind::Create, 1, |sql| {
-                sql.push("l.id");
-            });
+            let version = usize::from(model.version().0);
+            let versions: Vec<Value> = records.iter().map(|r| r.values[version].clone()).collect();
+            self.log_of(
+                &mut sql,
+                model,
+                Kind::Create,
+                |sql| {
+                    sql.push("l.id");
+                },
+                |sql| {
+                    sql.push("l.version");
+                },
+            );
             sql.push("l.record, NULL FROM unnest(")
                 .bind_array(ids.collect(), ColumnType::Text)
                 .push(", ")
+                .bind_array(versions.into(), ColumnType::Int)
+                .push(", ")
                 .bind_array(texts.collect(), ColumnType::Text)
-                .push(") AS l(id, record)");
+                .push(") AS l(id, version, record)");
         }
         let mut step = step(sql, Vec::new(), Expect::Any);
         step.statement.lane = Lane::Unbounded;

@@ -413,7 +413,7 @@ impl Planner<'_> {
     fn log(&self, sql: &mut Sql, model: &Model, kind: Kind, version: i64, log: &Logged, id: LogId) {
         let text = |v: &Option<String>| v.as_deref().map_or(Value::Null, Value::text);
         let mut from = None;
-        self.log_of(sql, model, kind, version, |sql| match id {
+        let key = |sql: &mut Sql| match id {
             LogId::From(table) => {
                 sql.push(table).push(".\"id\"");
                 if model.key != KeyKind::String {
@@ -427,22 +427,29 @@ impl Planner<'_> {
             LogId::Known(id) => {
                 sql.bind(Value::text(&id), ColumnType::Text);
             }
+        };
+        self.log_of(sql, model, kind, key, |sql| {
+            sql.bind(Value::Int(version), ColumnType::Int);
         });
         sql.bind(text(&log.record), ColumnType::Text).push(", ");
         sql.bind(text(&log.previous), ColumnType::Text);
-        if let Some(table) = from {
-            sql.push(" FROM ").push(table);
-        }
+        match from {
+            Some(table) => sql.push(" FROM ").push(table),
+            // On SQLite.
+            None => sql.push(")"),
+        };
     }
 
-    /// A row of the log up to the record, which follows; `id` writes where the record's key is from.
+    /// A row of the log up to the record, which follows; `id` and `version` write where the record's are
+    /// from. SQLite would copy
+    /// each page that a `SELECT` changes, in case that its second row fails: it is told that there is one row.
     pub(crate) fn log_of(
         &self,
         sql: &mut Sql,
         model: &Model,
         kind: Kind,
-        version: i64,
         id: impl FnOnce(&mut Sql),
+        version: impl FnOnce(&mut Sql),
     ) {
         // Known names: on the path of every write, so they are not put together anew.
         sql.push(match self.dialect {
@@ -451,15 +458,20 @@ impl Planner<'_> {
         });
         sql.push(
             " (\"module\", \"model\", \"record_id\", \"version\", \"kind\", \"by_kind\", \"by_id\", \"at\", \
-             \"record\", \"previous\") SELECT ",
+             \"record\", \"previous\")",
         );
+        sql.push(match self.dialect {
+            Dialect::Postgres => " SELECT ",
+            Dialect::Sqlite => " VALUES (",
+        });
         let principal = self.caller.principal;
         sql.bind(Value::text(&model.module_name), ColumnType::Text)
             .push(", ");
         sql.bind(Value::text(&model.name), ColumnType::Text)
             .push(", ");
         id(sql);
-        sql.push(", ").bind(Value::Int(version), ColumnType::Int);
+        sql.push(", ");
+        version(sql);
         sql.push(", ")
             .bind(Value::text(kind.name()), ColumnType::Text);
         sql.push(", ")

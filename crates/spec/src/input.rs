@@ -133,19 +133,10 @@ impl Outline {
             members: 1,
             ..Outline::default()
         };
-        let (mut depth, mut in_string, mut escaped) = (0u32, false, false);
-        for (at, byte) in text.bytes().enumerate() {
-            if in_string {
-                match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' => escaped = true,
-                    b'"' => in_string = false,
-                    _ => {}
-                }
-                continue;
-            }
+        let (bytes, mut depth, mut at) = (text.as_bytes(), 0u32, 0);
+        while let Some(byte) = bytes.get(at) {
             match byte {
-                b'"' => in_string = true,
+                b'"' => at = end_of_string(bytes, at + 1),
                 b'{' | b'[' => {
                     depth += 1;
                     if depth > depth_allowed {
@@ -157,9 +148,22 @@ impl Outline {
                 b',' if depth == 1 => outline.members += 1,
                 _ => {}
             }
+            at += 1;
         }
         outline
     }
+}
+
+/// Where the quote is that ends a string, or the end of the text.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) {
+        at += found;
+        if bytes[at] == b'"' {
+            return at;
+        }
+        at += 2;
+    }
+    bytes.len()
 }
 
 struct Body<'m> {

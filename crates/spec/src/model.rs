@@ -66,6 +66,9 @@ pub struct Model {
     pub inverses: Vec<Inverse>,
     /// The names of all fields and inverses, which no undeclared field can have. [`App::new`] makes it.
     pub taken: Arc<[Arc<str>]>,
+    /// What the change log says of a record, all but `id` and `version`, in the order of canonical JSON. [`App::new`] makes
+    /// it.
+    pub logged: Arc<[FieldId]>,
 }
 
 /// How records of a model are named.
@@ -189,6 +192,14 @@ impl App {
             let fields = model.fields.iter().map(|f| f.name.as_str());
             let inverses = model.inverses.iter().map(|i| i.name.as_str());
             model.taken = fields.chain(inverses).map(Arc::from).collect();
+            let version = model.version();
+            let logged = model
+                .fields
+                .iter()
+                .filter(|f| f.id != ID && f.id != version);
+            model.logged = model
+                .canonical(logged.map(|field| field.id).collect())
+                .into();
         }
         let by_name = models.iter().map(|m| (m.full_name(), m.id)).collect();
         App {
@@ -290,6 +301,12 @@ impl Model {
 
     pub fn version(&self) -> FieldId {
         FieldId(self.fields.len() as u16 - 1)
+    }
+
+    /// Fields in the order of canonical JSON: by the length of their names, then by their bytes.
+    pub fn canonical(&self, mut fields: Vec<FieldId>) -> Vec<FieldId> {
+        fields.sort_by_key(|id| (self.field(*id).name.len(), &self.field(*id).name));
+        fields
     }
 }
 

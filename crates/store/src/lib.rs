@@ -68,31 +68,41 @@ pub enum Changed<T> {
 }
 
 /// What [`Store::load`] is fed with.
-#[derive(Debug)]
 pub enum Batch {
+    /// Each is an item.
     Steps(Vec<Step>),
+    Items(Items),
     /// That was all. Without it, everything is undone when the channel closes.
     Commit,
+}
+
+/// Items that can be written at once, or one by one where that fails: to find out for which.
+pub struct Items {
+    pub count: usize,
+    /// None where the store has no quicker way.
+    pub at_once: Option<Vec<Step>>,
+    /// The steps of each item.
+    pub each: Box<dyn FnOnce() -> Result<Vec<Vec<Step>>> + Send>,
 }
 
 /// What became of [`Store::load`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Loaded {
     /// Committed and durable.
-    Done { steps: u64 },
-    /// This step (counted from 0 over all batches) missed; nothing was written.
-    Missed { step: u64 },
-    /// This step failed; nothing was written.
-    Refused { step: u64, error: StoreError },
+    Done { items: u64 },
+    /// A step of this item (counted from 0 over all batches) missed; nothing was written.
+    Missed { item: u64 },
+    /// A step of this item failed; nothing was written.
+    Refused { item: u64, error: StoreError },
     /// The channel closed before [`Batch::Commit`]; nothing was written.
     Abandoned,
 }
 
 impl Loaded {
-    /// How many steps were done, for whom it does not matter which one was not.
+    /// How many items were done, for whom it does not matter which one was not.
     pub fn done(self) -> Result<u64> {
         match self {
-            Loaded::Done { steps } => Ok(steps),
+            Loaded::Done { items } => Ok(items),
             Loaded::Missed { .. } => Err(StoreError::Contended),
             Loaded::Refused { error, .. } => Err(error),
             Loaded::Abandoned => Err(StoreError::Other {

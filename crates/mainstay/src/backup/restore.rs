@@ -284,8 +284,8 @@ async fn continue_from(
             restored.last = latest;
             return Ok(());
         }
-        Loaded::Missed { step } => format!("{} is not about the record that is there", at(step)),
-        Loaded::Refused { step, error } => format!("{}: {error}", at(step)),
+        Loaded::Missed { item } => format!("{} is not about the record that is there", at(item)),
+        Loaded::Refused { item, error } => format!("{}: {error}", at(item)),
         Loaded::Abandoned => "it was abandoned".to_owned(),
     };
     Err(of(until.log)(format!(

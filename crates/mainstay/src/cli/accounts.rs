@@ -124,12 +124,9 @@ async fn create(opened: &Opened, auth: &Auth, email: &str, stdin: bool) -> Resul
     let id = spec::new_id();
     let model = opened.model("auth.users")?.id;
     let body = serde_json::json!({"id": id.to_string(), "email": email, "verified": true});
-    let imported = opened
-        .backend
-        .engine
-        .import(&opened.app, model, spec::time::now_micros())
-        .record(body.to_string().as_bytes())?;
-    let mut steps = imported.steps;
+    let engine = &opened.backend.engine;
+    let import = engine.import(&opened.app, model, spec::time::now_micros());
+    let mut steps = import.steps(import.record(body.to_string().as_bytes())?)?;
     steps.extend(auth.password_steps(id, &password).await?);
     steps.extend(auth.role_steps(id, ADMIN_ROLE)?);
     let (send, receive) = tokio::sync::mpsc::channel(2);

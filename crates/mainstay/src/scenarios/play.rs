@@ -7,6 +7,7 @@ use super::ground::Instance;
 use crate::records;
 use bytes::Bytes;
 use engine::operation::{One, Operation, Select};
+use engine::{Import, Imported};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value as Json, json};
@@ -14,7 +15,7 @@ use spec::diagnostic::{Diagnostic, Severity};
 use spec::scenario::{
     ANONYMOUS, Actor, At, Body, Entry, File, From, Given, Keep, Names, Step, Test, Tree, filled,
 };
-use spec::statement::{Step as Change, Written};
+use spec::statement::Written;
 use spec::{App, ModelId, Principal, Problem, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -123,10 +124,7 @@ impl Player<'_> {
             .import(self.app, users.id, spec::time::now_micros());
         let imported = records::user(auth, &import, body.as_bytes()).await;
         let imported = imported.map_err(|problem| refused(at, &actor.record, &problem))?;
-        let id = self
-            .write(imported.id, imported.steps)
-            .await
-            .map_err(failed)?;
+        let id = self.write(&import, imported).await.map_err(failed)?;
         self.record(&actor.name.value, users.id, id)
             .await
             .map_err(failed)?;
@@ -144,19 +142,18 @@ impl Player<'_> {
         let import = engine.import(self.app, given.model, spec::time::now_micros());
         let imported = import.record(body.as_bytes());
         let imported = imported.map_err(|problem| refused(given.at, &given.record, &problem))?;
-        let id = self
-            .write(imported.id, imported.steps)
-            .await
-            .map_err(failed)?;
+        let id = self.write(&import, imported).await.map_err(failed)?;
         if let Some(name) = &given.name {
             self.record(name, given.model, id).await.map_err(failed)?;
         }
         Ok(())
     }
 
-    /// The key of the record that the steps make.
-    async fn write(&self, id: Value, steps: Vec<Change>) -> Result<String, String> {
+    /// Writes the record, and answers its key.
+    async fn write(&self, import: &Import, imported: Imported) -> Result<String, String> {
         let store = &self.instance.backend.store;
+        let id = imported.id.clone();
+        let steps = import.steps(imported).map_err(|problem| problem.detail)?;
         let written = store.write(steps, Instant::now() + PATIENCE).await;
         let captured = match written {
             Ok(Written::Done(captured)) => captured,

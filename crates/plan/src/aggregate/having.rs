@@ -49,7 +49,8 @@ fn result(app: &App, columns: &[Column<'_>], name: impl Fn(usize, &Column<'_>) -
         indexes: Vec::new(),
         search: Vec::new(),
         inverses: Vec::new(),
-        taken: Arc::from([]),
+        taken: Arc::default(),
+        logged: Arc::default(),
         renamed_from: None,
         existing: None,
     };

@@ -247,6 +247,7 @@ impl Resolver<'_> {
             search: Vec::new(),
             inverses: Vec::new(),
             taken: Arc::default(),
+            logged: Arc::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::connection::{Connection, query, run};
 use super::join::join_all;
 use super::{Postgres, error, rows};
 use crate::migrate::postgres::quoted;
-use crate::{Batch, Loaded, Result, StoreError};
+use crate::{Batch, Items, Loaded, Result, StoreError};
 use spec::Value;
 use spec::statement::{Expect, Step};
 use tokio::sync::mpsc;
@@ -36,28 +36,26 @@ impl Postgres {
         own.client().batch_execute("begin").await.map_err(failed)?;
         let mut done = 0;
         while let Some(batch) = batches.recv().await {
-            match batch {
-                Batch::Steps(steps) => {
-                    for steps in steps.chunks(PIPELINE) {
-                        if let Some((at, why)) = pipeline(&own.connection, steps).await? {
-                            let step = done + at as u64;
-                            return Ok(match why {
-                                None => Loaded::Missed { step },
-                                Some(error) => Loaded::Refused { step, error },
-                            });
-                        }
-                        done += steps.len() as u64;
-                    }
-                }
+            let (count, failed_at) = match batch {
+                Batch::Steps(steps) => (steps.len(), pipeline(&own.connection, &steps).await?),
+                Batch::Items(items) => (items.count, write(&own.connection, items).await?),
                 Batch::Commit => {
                     sync_keys(own.client()).await.map_err(failed)?;
                     own.client()
                         .batch_execute("commit")
                         .await
                         .map_err(|error| error::map(&error, true))?;
-                    return Ok(Loaded::Done { steps: done });
+                    return Ok(Loaded::Done { items: done });
                 }
+            };
+            if let Some((at, why)) = failed_at {
+                let item = done + at as u64;
+                return Ok(match why {
+                    None => Loaded::Missed { item },
+                    Some(error) => Loaded::Refused { item, error },
+                });
             }
+            done += count as u64;
         }
         Ok(Loaded::Abandoned)
     }
@@ -69,11 +67,50 @@ impl Postgres {
     }
 }
 
-/// Runs the steps; the number of the first that missed, or failed for this reason.
-async fn pipeline(
-    connection: &Connection,
-    steps: &[Step],
-) -> Result<Option<(usize, Option<StoreError>)>> {
+/// The number of the first that missed, or failed for this reason.
+type Failed = Option<(usize, Option<StoreError>)>;
+
+/// Writes items at once, or one by one.
+async fn write(connection: &Connection, items: Items) -> Result<Failed> {
+    let client = connection.client();
+    if let Some(at_once) = items.at_once {
+        client
+            .batch_execute("savepoint items")
+            .await
+            .map_err(failed)?;
+        let all = pipeline(connection, &at_once).await?;
+        let end = match all {
+            None => "release items",
+            Some(_) => "rollback to items; release items",
+        };
+        client.batch_execute(end).await.map_err(failed)?;
+        if all.is_none() {
+            return Ok(None);
+        }
+    }
+    let each = (items.each)()?;
+    let item_of: Vec<usize> = each
+        .iter()
+        .enumerate()
+        .flat_map(|(item, steps)| steps.iter().map(move |_| item))
+        .collect();
+    let steps: Vec<Step> = each.into_iter().flatten().collect();
+    let first = pipeline(connection, &steps).await?;
+    Ok(first.map(|(at, why)| (item_of[at], why)))
+}
+
+/// Runs the steps, some at a time.
+async fn pipeline(connection: &Connection, steps: &[Step]) -> Result<Failed> {
+    for (chunk, steps) in steps.chunks(PIPELINE).enumerate() {
+        let first = run_chunk(connection, steps).await?;
+        if let Some((at, why)) = first {
+            return Ok(Some((chunk * PIPELINE + at, why)));
+        }
+    }
+    Ok(None)
+}
+
+async fn run_chunk(connection: &Connection, steps: &[Step]) -> Result<Failed> {
     let mut prepared = Vec::with_capacity(steps.len());
     for step in steps {
         prepared.push(

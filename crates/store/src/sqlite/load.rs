@@ -5,6 +5,7 @@ use super::turn::run_steps;
 use super::{Sqlite, error};
 use crate::{Batch, Loaded, Result};
 use rusqlite::Connection;
+use spec::statement::Step;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -43,7 +44,7 @@ pub(super) fn resize(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
 }
 
 fn run(session: &Session, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> {
-    let mut steps = 0;
+    let mut done = 0;
     while let Some(batch) = batches.blocking_recv() {
         match batch {
             Batch::Commit => {
@@ -51,19 +52,35 @@ fn run(session: &Session, mut batches: mpsc::Receiver<Batch>) -> Result<Loaded> 
                     .conn
                     .execute_batch("COMMIT")
                     .map_err(|failed| error::map(failed).or_maybe_done())?;
-                return Ok(Loaded::Done { steps });
+                return Ok(Loaded::Done { items: done });
             }
-            Batch::Steps(batch) => {
-                for step in &batch {
-                    match run_steps(session, std::slice::from_ref(step)) {
-                        Ok(Ok(_)) => {}
-                        Ok(Err(_)) => return Ok(Loaded::Missed { step: steps }),
-                        Err(error) => return Ok(Loaded::Refused { step: steps, error }),
+            Batch::Steps(steps) => {
+                for step in &steps {
+                    if let Some(ended) = item(session, std::slice::from_ref(step), done) {
+                        return Ok(ended);
                     }
-                    steps += 1;
+                    done += 1;
+                }
+            }
+            // A savepoint to come back to would cost more than is gained.
+            Batch::Items(items) => {
+                for steps in (items.each)()? {
+                    if let Some(ended) = item(session, &steps, done) {
+                        return Ok(ended);
+                    }
+                    done += 1;
                 }
             }
         }
     }
     Ok(Loaded::Abandoned)
+}
+
+/// Runs the steps of an item, and answers how the load ends where they fail.
+fn item(session: &Session, steps: &[Step], item: u64) -> Option<Loaded> {
+    match run_steps(session, steps) {
+        Ok(Ok(_)) => None,
+        Ok(Err(_)) => Some(Loaded::Missed { item }),
+        Err(error) => Some(Loaded::Refused { item, error }),
+    }
 }

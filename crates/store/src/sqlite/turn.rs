@@ -2,6 +2,7 @@
 //! body.
 
 use super::connection::Session;
+use super::prepared::{InUse, Prepared};
 use super::{encode, error, rows, unwound};
 use crate::transaction::{Asked, Resumed, Script, Told};
 use crate::{Changed, Decision, End, Result, StoreError, Tx};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Steps that are soon run again, where another turn fails.
+/// More steps than these are a long turn.
 const FEW: usize = 8;
 
 /// What a turn leaves behind in the transaction it shares with others.
@@ -28,6 +29,10 @@ pub trait Turn: Send {
     fn deadline(&self) -> Instant;
     fn run(&mut self, session: &Session) -> Effect;
     /// Whether it writes before it knows that it will stand, so that it is worth a savepoint of its own.
+    fn is_doubtful(&self) -> bool {
+        false
+    }
+    /// Whether it writes so much that what comes behind it has waited anyway.
     fn is_long(&self) -> bool {
         false
     }
@@ -43,15 +48,23 @@ type Outcome = std::result::Result<Vec<Vec<Value>>, usize>;
 /// Runs the steps. On an error or a miss the caller undoes those that ran.
 pub fn run_steps(session: &Session, steps: &[Step]) -> Result<Outcome> {
     let mut captured = Vec::with_capacity(steps.len());
+    let mut again: Option<(&str, InUse<'_>)> = None;
     for (at, step) in steps.iter().enumerate() {
-        let (touched, values) =
-            run_step(session, &step.statement).map_err(|failed| match error::map(failed) {
-                StoreError::ForeignKey { .. } => StoreError::ForeignKey {
-                    table: error::table_of(&step.statement.text),
-                    columns: error::dangling(&session.conn, &step.statement),
-                },
-                other => other,
-            })?;
+        let statement = &step.statement;
+        let ran = match &mut again {
+            Some((text, prepared)) if *text == statement.text => Ok(prepared),
+            again => session
+                .prepare(&statement.text)
+                .map(|prepared| &mut again.insert((&statement.text, prepared)).1),
+        }
+        .and_then(|prepared| run(session, prepared, statement));
+        let (touched, values) = ran.map_err(|failed| match error::map(failed) {
+            StoreError::ForeignKey { .. } => StoreError::ForeignKey {
+                table: error::table_of(&statement.text),
+                columns: error::dangling(&session.conn, statement),
+            },
+            other => other,
+        })?;
         if step.expect == Expect::One && touched != 1 {
             return Ok(Err(at));
         }
@@ -61,13 +74,16 @@ pub fn run_steps(session: &Session, steps: &[Step]) -> Result<Outcome> {
 }
 
 /// How many rows the statement touched (or returned), and the captured columns of those it returned.
-fn run_step(session: &Session, statement: &Statement) -> rusqlite::Result<(usize, Vec<Value>)> {
-    let mut prepared = session.prepare(&statement.text)?;
-    encode::bind_all(&mut prepared, &statement.params)?;
+fn run(
+    session: &Session,
+    prepared: &mut Prepared,
+    statement: &Statement,
+) -> rusqlite::Result<(usize, Vec<Value>)> {
+    encode::bind_all(prepared, &statement.params)?;
     let mut values = Vec::new();
     let mut returned = 0;
     while prepared.step()? {
-        rows::captured(&prepared, &statement.shape, &mut values);
+        rows::captured(prepared, &statement.shape, &mut values);
         returned += 1;
     }
     if prepared.columns() == 0 {
@@ -78,7 +94,9 @@ fn run_step(session: &Session, statement: &Statement) -> rusqlite::Result<(usize
 
 /// The captured columns of the only row of a read.
 fn look(session: &Session, read: &Statement) -> Result<Option<Vec<Value>>> {
-    let (returned, mut values) = run_step(session, read).map_err(error::map)?;
+    let looked = session.prepare(&read.text);
+    let looked = looked.and_then(|mut prepared| run(session, &mut prepared, read));
+    let (returned, mut values) = looked.map_err(error::map)?;
     match returned {
         0 => Ok(None),
         1 => Ok(Some(values)),
@@ -292,7 +310,7 @@ where
         }
     }
 
-    fn is_long(&self) -> bool {
+    fn is_doubtful(&self) -> bool {
         true
     }
 

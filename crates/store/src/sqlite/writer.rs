@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How many turns share a commit at most, and how long the first waits for the others to run.
 const GROUP: usize = 256;
 const GROUP_TIME: Duration = Duration::from_millis(2);
+/// The same where many records are written at once: those of several callers change the same pages, which are then
+/// written once.
+const LONG_GROUP_TIME: Duration = Duration::from_millis(30);
 /// A transaction is lost by a time limit inside a write, or by a full disk. It is begun again without the
 /// culprit, with those that were in it and no others; this often, then everybody in the group fails.
 const RESTARTS: usize = 4;
@@ -262,18 +265,20 @@ impl Thread {
             return self.refuse(ahead, &cause);
         }
         let started = Instant::now();
+        let mut time = GROUP_TIME;
         loop {
             let mut turn = match ahead.pop_front() {
                 Some(turn) => turn,
-                None if restarts > 0 || done.len() >= GROUP || started.elapsed() > GROUP_TIME => {
-                    break;
-                }
+                None if restarts > 0 || done.len() >= GROUP || started.elapsed() > time => break,
                 None => match self.waiting() {
                     Some(turn) => turn,
                     None => break,
                 },
             };
-            let saved = restarts > 0 || turn.is_long();
+            if turn.is_long() {
+                time = LONG_GROUP_TIME;
+            }
+            let saved = restarts > 0 || turn.is_doubtful();
             let ran = self.run_one(&mut *turn, saved);
             let again = match ran {
                 Ran::Through => {
@@ -282,8 +287,9 @@ impl Thread {
                 }
                 // Last, and under a savepoint: what it failed for may rest on what the others wrote, and stands
                 // or falls with them.
-                Ran::Undone => Some(turn),
-                Ran::Lost => {
+                Ran::Undone if !done.is_empty() || !ahead.is_empty() => Some(turn),
+                // By its own fault, or with nobody else in it.
+                Ran::Undone | Ran::Lost => {
                     apart.push(turn);
                     None
                 }
@@ -454,7 +460,7 @@ impl Thread {
         }
     }
 
-    /// Brings the log into the database file, without waiting for readers. SQLite does so by itself every 1,000
+    /// Brings the log into the database file, without waiting for readers. SQLite does so by itself every 4,000
     /// pages; this is for the rest, and for a log that a long read has let grow.
     fn checkpoint(&mut self) {
         self.dirty = false;

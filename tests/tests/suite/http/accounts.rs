@@ -408,11 +408,9 @@ each_server!(
         let make = async |id: spec::Uuid, email: &str, role: &str| {
             let body = json!({"id": id.to_string(), "email": email, "verified": true}).to_string();
             let engine = &server.backend.engine;
-            let mut steps = engine
-                .import(&server.app, users, spec::time::now_micros())
-                .record(body.as_bytes())
-                .unwrap()
-                .steps;
+            let import = engine.import(&server.app, users, spec::time::now_micros());
+            let user = import.record(body.as_bytes()).unwrap();
+            let mut steps = import.steps(user).unwrap();
             steps.extend(server.auth.password_steps(id, PASSWORD).await.unwrap());
             steps.extend(server.auth.role_steps(id, role).unwrap());
             let deadline = Instant::now() + Duration::from_secs(5);

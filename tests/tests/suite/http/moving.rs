@@ -214,6 +214,34 @@ fn round_trip(on: On) {
 
 on_each!(what_is_exported_comes_back_the_same, round_trip);
 
+/// Records go to the store many at a time, and what it refuses is told of the one.
+fn refused(on: On) {
+    let there = There::new(on);
+    let import =
+        |model: &str, lines: Vec<String>| there.run_with(&["import", model, "-"], &lines.concat());
+    let thing = |n: u32| format!("{{\"id\":\"{}\",\"name\":\"a\"}}\n", uuid(n));
+    let mut lines: Vec<String> = (1..=2600).map(thing).collect();
+    lines[2344] = thing(12);
+    import(THINGS, lines).expect(1, &["-:2345:", "same id", "nothing was imported"]);
+    let number = |n: u32| format!("{{\"id\":{n},\"version\":3}}\n");
+    let mut lines: Vec<String> = (1..=2600).map(number).collect();
+    lines[1776] = format!("{{\"id\":1777,\"thing\":\"{}\"}}\n", uuid(1));
+    import("shop.numbered", lines).expect(1, &["-:1777:", "thing refers to", "nothing was"]);
+    for model in [THINGS, "shop.numbered"] {
+        assert_eq!(there.export(model, "jsonl"), "");
+    }
+    // Without it they come in, and the store's own keys go on behind theirs.
+    let lines: Vec<String> = (1..=2600).map(number).collect();
+    import("shop.numbered", lines).expect(0, &["2600 records"]);
+    import("shop.numbered", vec!["{}\n".to_owned()]).expect(0, &[]);
+    let numbered = there.export("shop.numbered", "jsonl");
+    assert_eq!(numbered.matches("\"version\":3").count(), 2600);
+    assert!(numbered.contains("{\"id\":2601,"));
+    there.remove();
+}
+
+on_each!(what_the_store_refuses_is_told_by_its_line, refused);
+
 #[test]
 fn bad_rows_are_told_by_their_lines_and_nothing_comes_in() {
     let there = There::new(On::Sqlite);

@@ -16,7 +16,7 @@ async fn a_load_is_all_or_nothing() {
         batches.send(Batch::Commit).await.unwrap();
     };
     let (loaded, ()) = tokio::join!(shop.store.load(receiver), feed);
-    assert_eq!(loaded, Ok(Loaded::Done { steps: 10_000 }));
+    assert_eq!(loaded, Ok(Loaded::Done { items: 10_000 }));
     assert_eq!(shop.count("catalog__products").await, 10_000);
 }
 
@@ -48,11 +48,11 @@ async fn a_load_that_fails_or_is_abandoned_leaves_nothing() {
             "duplicate" => assert!(matches!(
                 loaded,
                 Ok(Loaded::Refused {
-                    step: 3,
+                    item: 3,
                     error: StoreError::Unique { .. }
                 })
             )),
-            _ => assert_eq!(loaded, Ok(Loaded::Missed { step: 3 })),
+            _ => assert_eq!(loaded, Ok(Loaded::Missed { item: 3 })),
         }
         assert_eq!(shop.count("catalog__products").await, 0, "{ending}");
     }

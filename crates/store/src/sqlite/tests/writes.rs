@@ -220,6 +220,52 @@ async fn good_writes_survive_the_bad_ones_of_their_group() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_writes_share_commits_and_each_stands_or_falls_alone() {
+    let shop = Arc::new(fixture().await);
+    let mut tasks = Vec::new();
+    for write in 0..24i64 {
+        let shop = Arc::clone(&shop);
+        tasks.push(tokio::spawn(async move {
+            let id = |at: i64| write * 1000 + at;
+            let mut steps: Vec<_> = (0..60).map(|at| product(id(at), "good")).collect();
+            if write % 6 == 0 {
+                steps.push(product(id(0), "twice"));
+                let result = shop.write(steps).await;
+                assert!(
+                    matches!(result, Err(StoreError::Unique { .. })),
+                    "{result:?}"
+                );
+            } else {
+                shop.write(steps).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(shop.count("catalog__products").await, 20 * 60);
+    let of_failed = "catalog__products where id / 1000 % 6 = 0";
+    assert_eq!(shop.count(of_failed).await, 0);
+}
+
+#[tokio::test]
+async fn what_fails_with_nobody_beside_it_is_not_run_again() {
+    let shop = fixture().await;
+    let (run, runs) = std::sync::mpsc::channel();
+    let told = shop
+        .store
+        .change(look(1), soon(), move |_| {
+            let _ = run.send(());
+            Decision::Write(vec![product(1, "once"), product(1, "twice")], ())
+        })
+        .await;
+    assert!(matches!(told, Err(StoreError::Unique { .. })), "{told:?}");
+    assert_eq!(runs.try_iter().count(), 1);
+    assert_eq!(shop.count("catalog__products").await, 0);
+    shop.write(vec![product(1, "lamp")]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_runaway_write_costs_nobody_else_theirs() {
     let shop = Arc::new(fixture().await);
     // Holds the writer, so that the others gather behind it.
