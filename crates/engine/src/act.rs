@@ -88,6 +88,7 @@ impl Acts {
         let Draft {
             mut record,
             invalid,
+            guard,
             ..
         } = draft;
         if invalid.is_none() {
@@ -96,7 +97,9 @@ impl Acts {
         let drawn = record.id().is_null();
         let captured = match self.tx.write(steps).await {
             Ok(Written::Done(captured)) => captured,
-            Ok(Written::Missed { .. }) => return Err(judge.denied("create").into()),
+            Ok(Written::Missed { .. }) => {
+                return Err(judge.missed("create", guard.is_some()).into());
+            }
             Err(StoreError::Unique { columns, .. }) if drawn && columns == ["id"] => {
                 return Err(Halt::Again);
             }
@@ -144,7 +147,9 @@ impl Acts {
         let captured = match self.tx.write(steps.unwrap_or_default()).await {
             Ok(Written::Done(captured)) => captured,
             // The row is locked, so that it has not moved: it is a rule that needs other records.
-            Ok(Written::Missed { .. }) => return Err(judge.denied(verb).into()),
+            Ok(Written::Missed { .. }) => {
+                return Err(judge.missed(verb, turned.guarded).into());
+            }
             Err(StoreError::Unique { columns, .. })
                 if is_put
                     && turned.outcome == Outcome::Created
@@ -225,7 +230,9 @@ impl Acts {
             {
                 Err(Halt::Again)
             }
-            Ok(Written::Missed { .. }) => Err(judge.denied("delete").into()),
+            Ok(Written::Missed { .. }) => {
+                Err(judge.missed("delete", removal.guard.is_some()).into())
+            }
             Err(StoreError::ForeignKey { .. })
                 if takes_along && !self.held.swap(true, Ordering::Relaxed) =>
             {

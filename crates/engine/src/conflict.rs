@@ -260,6 +260,21 @@ fn refused(model: &Model, column: Option<&str>) -> Problem {
     }
 }
 
+/// A table that was there before took the statement and wrote no row: its trigger or rewrite rule said otherwise.
+pub(crate) fn swallowed(model: &Model, verb: &str) -> Problem {
+    let problem = match verb {
+        "delete" => kept(),
+        _ => refused(model, None),
+    };
+    problem.because("a trigger or rule of the table took the place of the write")
+}
+
+/// A delete that the database of an existing table does not do.
+pub(crate) fn kept() -> Problem {
+    let detail = "A rule of the database's own does not let this record be deleted.";
+    Problem::new(Code::Restricted, detail)
+}
+
 /// One bit for each unique key and no more: the same value exists, or of several columns, the same values together.
 /// Not whose, not where.
 fn conflict(keys: &[Vec<String>]) -> Problem {

@@ -104,7 +104,9 @@ impl Run<'_> {
         self.stored(start);
         let captured = match written {
             Ok(Written::Done(captured)) => captured,
-            Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
+            Ok(Written::Missed { .. }) => {
+                return Err(judge.missed("create", draft.guard.is_some()));
+            }
             Err(error) => {
                 let (asks, own) = (&mut self.asks(), HashSet::new());
                 return Err(judge

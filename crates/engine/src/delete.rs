@@ -1,7 +1,7 @@
 //! Delete, and the choice between the plain way and the one that takes other records along.
 
 use crate::answer::{Answer, Outcome};
-use crate::conflict::together;
+use crate::conflict::{kept, together};
 use crate::etag;
 use crate::execute::{Run, unsupported};
 use crate::judge::{Judge, Question, Questions, traverses};
@@ -46,6 +46,7 @@ impl Run<'_> {
             return self.cascade(&removal, &statement, private).await;
         }
         let start = Instant::now();
+        let guarded = removal.guard.is_some();
         let attempt = self
             .engine
             .store
@@ -65,7 +66,7 @@ impl Run<'_> {
         self.stored(start);
         match attempt {
             Ok(Changed::Stopped(result) | Changed::Done(result, _)) => result?,
-            Ok(Changed::Missed(..)) => return Err(judge.denied("delete")),
+            Ok(Changed::Missed(..)) => return Err(judge.missed("delete", guarded)),
             Err(error) => {
                 let going = [(judge.model, id)];
                 return Err(self.delete_problem(&going, error).await);
@@ -87,8 +88,7 @@ impl Run<'_> {
         if let StoreError::Refused { cause, .. } = &error
             && going.iter().any(existing)
         {
-            let detail = "A rule of the database's own does not let this record be deleted.";
-            return Problem::new(Code::Restricted, detail).because(cause.clone());
+            return kept().because(cause.clone());
         }
         if !matches!(error, StoreError::ForeignKey { .. }) {
             return problem_of(error);

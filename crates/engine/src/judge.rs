@@ -2,6 +2,7 @@
 //! that needs other records is asked of the store: of the stored record while it is read, and of the
 //! resulting one in the `where` of the statement that writes.
 
+use crate::conflict::swallowed;
 use crate::record::Record;
 use plan::Caller;
 use plan::access::{self, Verb};
@@ -173,6 +174,17 @@ impl Judge {
                 Code::Forbidden,
                 format!("The {verb} rule of {model} does not allow this."),
             )
+        }
+    }
+
+    /// What a write is that touched no row although nobody else moved it. A rule that was asked in the statement
+    /// (`guarded`) does not hold; where none was, a trigger or rewrite rule of an existing table took its place, and all
+    /// of it is undone.
+    pub fn missed(&self, verb: &str, guarded: bool) -> Problem {
+        let model = self.model();
+        match model.existing {
+            Some(_) if !guarded => swallowed(model, verb),
+            _ => self.denied(verb),
         }
     }
 

@@ -580,7 +580,7 @@ impl Acts {
                 self.own.extend(keys);
                 Ok(records)
             }
-            Ok(Written::Missed { .. }) => Err(judge.denied("create").into()),
+            Ok(Written::Missed { .. }) => Err(judge.missed("create", false).into()),
             Err(error) => Err(match drawn(judge, &error) {
                 true => Halt::Again,
                 false => self.refused(judge, Meant::Written(rows_of(drafts)), error),
@@ -736,7 +736,7 @@ impl Run<'_> {
                     let records = with_keys(drafts, captured);
                     return self.show_new(&judge, &records, select, whole).await;
                 }
-                Ok(Written::Missed { .. }) => return Err(judge.denied("create")),
+                Ok(Written::Missed { .. }) => return Err(judge.missed("create", false)),
                 Err(error) if drawn(&judge, &error) && attempt < ATTEMPTS => {
                     tokio::time::sleep(backoff(attempt)).await;
                     attempt += 1;

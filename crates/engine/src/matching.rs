@@ -89,6 +89,7 @@ impl Run<'_> {
                                 Written::Missed { .. } => of(id, judge.denied("update")).into(),
                             });
                         }
+                        writes.guarded |= turned.guarded;
                         writes.add(id, steps.unwrap_or_default(), beside.missed);
                     }
                 }
@@ -346,6 +347,8 @@ struct Writes {
     steps: Vec<Step>,
     /// Of each record, where its steps end.
     records: Vec<(usize, Value, Option<Problem>)>,
+    /// Whether they ask rules.
+    guarded: bool,
 }
 
 impl Writes {
@@ -360,7 +363,7 @@ impl Writes {
             Ok(Written::Done(_)) => Ok(self.records.into_iter().map(|(_, id, _)| id).collect()),
             // The rows are locked, so that they have not moved: it is a rule that needs other records.
             Ok(Written::Missed { step }) => {
-                let denied = judge.denied("update");
+                let denied = judge.missed("update", self.guarded);
                 Err(match self.records.iter().find(|(end, ..)| step < *end) {
                     Some((_, id, missed)) => of(id, refusal(judge, denied, missed)).into(),
                     None => denied.into(),

@@ -88,6 +88,8 @@ pub(crate) struct Turned {
     pub stored: Option<Record>,
     /// What is left of the rules for the resulting record, where they follow relations: the steps ask it.
     pub guard: Option<Rule>,
+    /// Whether the steps ask any rule, also one of the stored record.
+    pub guarded: bool,
     /// A check fails, and the steps, if any, only ask a rule that comes before it (see [`crate::create::Draft`]).
     pub invalid: Option<Problem>,
     /// What is written of the record, where that is asked for: where `invalid`.
@@ -292,7 +294,7 @@ impl Run<'_> {
                 } else {
                     "update"
                 };
-                return Err(judge.denied(verb));
+                return Err(judge.missed(verb, turned.guarded));
             }
             Err(error) => return Err(self.change_problem(&statement, &turn, error).await),
         };
@@ -546,6 +548,7 @@ impl Turn {
                     record,
                     outcome: Outcome::Changed,
                     stored: Some(stored),
+                    guarded: guards.1.is_some(),
                     guard: guards.1,
                     invalid: Some(invalid),
                     given,
@@ -560,6 +563,7 @@ impl Turn {
                     outcome: Outcome::Changed,
                     stored: None,
                     guard: None,
+                    guarded: false,
                     invalid: None,
                     given: Vec::new(),
                 },
@@ -590,6 +594,7 @@ impl Turn {
             .map_err(unsupported(Code::Internal))?;
         steps.extend(private.iter().cloned());
         let guard = guards.result.cloned();
+        let guarded = guards.stored.is_some() || guard.is_some();
         Ok((
             Some(steps),
             Turned {
@@ -597,6 +602,7 @@ impl Turn {
                 outcome: Outcome::Changed,
                 stored: Some(stored),
                 guard,
+                guarded,
                 invalid: None,
                 given: Vec::new(),
             },
@@ -783,6 +789,7 @@ impl Turn {
                 record: draft.record,
                 outcome: Outcome::Created,
                 stored: None,
+                guarded: draft.guard.is_some(),
                 guard: draft.guard,
                 invalid: draft.invalid,
                 given,

@@ -16,7 +16,7 @@ use spec::decimal::{Decimal, MAX_UNITS};
 use spec::existing::{Column, Existing};
 use spec::model::ID;
 use spec::schema::{Dialect, TableName};
-use spec::statement::{Expect, Output, Step};
+use spec::statement::{Expect, Lane, Output, Step};
 use spec::types::ColumnType;
 use spec::{FieldId, KeyKind, Model, Rule, Value};
 
@@ -240,7 +240,7 @@ impl Planner<'_> {
         if model.key == KeyKind::Int && !assigned {
             steps.push(self.advance(model, record.values[0].clone()));
         }
-        steps.push(step(sql, columns, Expect::One));
+        steps.push(undoable(step(sql, columns, Expect::One)));
         Ok(steps)
     }
 
@@ -283,7 +283,7 @@ impl Planner<'_> {
             self.and_view(&mut sql, model, &record.values[0], version);
         }
         self.and_guards(&mut sql, model, record, guards)?;
-        Ok(vec![step(sql, Vec::new(), Expect::One)])
+        Ok(vec![undoable(step(sql, Vec::new(), Expect::One))])
     }
 
     pub(crate) fn delete_existing(
@@ -307,7 +307,7 @@ impl Planner<'_> {
             sql.push(" AND ");
             Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
         }
-        Ok(vec![step(sql, Vec::new(), Expect::One)])
+        Ok(vec![undoable(step(sql, Vec::new(), Expect::One))])
     }
 
     /// The row itself at the version that was read: looked at again when another transaction was waited for.
@@ -344,6 +344,13 @@ impl Planner<'_> {
             .push(" AND t.\"version\" = ")
             .bind(Value::Int(version), ColumnType::Int);
     }
+}
+
+/// In a transaction, also where it is alone: a trigger may do something else and keep the row from being written, and a
+/// table with others below it (`INHERITS`) may have a key twice. Then nothing of it lasts.
+fn undoable(mut step: Step) -> Step {
+    step.statement.lane = Lane::Unbounded;
+    step
 }
 
 /// Whether the database's default, or null where it has none, takes the place of a value.

@@ -31,14 +31,15 @@ impl Failure {
             };
         };
         match *db.code() {
+            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
+                Failure::Contended
+            }
+            _ if is_raised(db) => Failure::Refused,
             ref code if is_down(code) => Failure::Lost,
             SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
                 Failure::Stale
             }
             SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => Failure::Slow,
-            SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
-                Failure::Contended
-            }
             _ => Failure::Refused,
         }
     }
@@ -95,11 +96,15 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
             table: table(),
             columns: columns(),
         },
-        SqlState::QUERY_CANCELED => StoreError::Timeout,
-        SqlState::LOCK_NOT_AVAILABLE => StoreError::Busy { cause },
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
             StoreError::Contended
         }
+        _ if is_raised(db) => StoreError::Refused {
+            cause,
+            column: None,
+        },
+        SqlState::QUERY_CANCELED => StoreError::Timeout,
+        SqlState::LOCK_NOT_AVAILABLE => StoreError::Busy { cause },
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE => StoreError::OutOfRange { cause },
         SqlState::DISK_FULL => StoreError::Full { cause },
         ref code if is_down(code) => StoreError::Unavailable { cause, maybe },
@@ -120,8 +125,13 @@ fn is_reference(code: &SqlState) -> bool {
     )
 }
 
-/// What a table does not take: a null, a value outside of a check, an exclusion, a form that its type has not, or what a
-/// trigger raises an exception about.
+/// What a trigger raised, whatever code it chose: PostgreSQL names the place in its own source that an error is from.
+fn is_raised(db: &DbError) -> bool {
+    matches!(db.routine(), Some("exec_stmt_raise" | "exec_stmt_assert"))
+}
+
+/// What a table does not take: a null, a value outside of a check, an exclusion, a form that its type has not, more than an
+/// index or a text search holds, what its row security or the role's rights forbid.
 fn is_rule(code: &SqlState) -> bool {
     code.code().starts_with("22")
         || matches!(
@@ -130,6 +140,8 @@ fn is_rule(code: &SqlState) -> bool {
                 | SqlState::CHECK_VIOLATION
                 | SqlState::EXCLUSION_VIOLATION
                 | SqlState::RAISE_EXCEPTION
+                | SqlState::PROGRAM_LIMIT_EXCEEDED
+                | SqlState::INSUFFICIENT_PRIVILEGE
         )
 }
 

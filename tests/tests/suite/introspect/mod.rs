@@ -5,6 +5,7 @@ mod hostile;
 mod kinds;
 mod promises;
 mod serving;
+mod triggers;
 mod values;
 mod written;
 
