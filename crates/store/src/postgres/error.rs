@@ -34,7 +34,7 @@ impl Failure {
             SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
                 Failure::Contended
             }
-            _ if is_raised(db) => Failure::Refused,
+            _ if is_decided(db) => Failure::Refused,
             ref code if is_down(code) => Failure::Lost,
             SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
                 Failure::Stale
@@ -99,7 +99,7 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
         SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED => {
             StoreError::Contended
         }
-        _ if is_raised(db) => StoreError::Refused {
+        _ if is_decided(db) => StoreError::Refused {
             cause,
             column: None,
         },
@@ -125,13 +125,17 @@ fn is_reference(code: &SqlState) -> bool {
     )
 }
 
-/// What a trigger raised, whatever code it chose: PostgreSQL names the place in its own source that an error is from.
-fn is_raised(db: &DbError) -> bool {
-    matches!(db.routine(), Some("exec_stmt_raise" | "exec_stmt_assert"))
+/// What a trigger raised, whatever code it chose, and what row security forbids, whose code is also that of a role that
+/// lacks a right: PostgreSQL names the place in its own source that an error is from.
+fn is_decided(db: &DbError) -> bool {
+    matches!(
+        db.routine(),
+        Some("exec_stmt_raise" | "exec_stmt_assert" | "ExecWithCheckOptions")
+    )
 }
 
-/// What a table does not take: a null, a value outside of a check, an exclusion, a form that its type has not, more than an
-/// index or a text search holds, what its row security or the role's rights forbid.
+/// What a table does not take: a null, a value outside of a check, an exclusion, a form that its type has not, or more
+/// than an index or a text search holds.
 fn is_rule(code: &SqlState) -> bool {
     code.code().starts_with("22")
         || matches!(
@@ -141,7 +145,6 @@ fn is_rule(code: &SqlState) -> bool {
                 | SqlState::EXCLUSION_VIOLATION
                 | SqlState::RAISE_EXCEPTION
                 | SqlState::PROGRAM_LIMIT_EXCEEDED
-                | SqlState::INSUFFICIENT_PRIVILEGE
         )
 }
 
