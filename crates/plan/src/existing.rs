@@ -57,6 +57,11 @@ impl Sql {
             Some(native) if native.list => self.call("to_jsonb", &column.name),
             None if computed && json => self.call("to_jsonb", &column.name),
             Some(_) if let ColumnType::Decimal { scale } = ty => self.rounded(&column.name, scale),
+            // As the database prints it: 0.1, where the double of the same value is 0.10000000149011612.
+            Some(_) if ty == ColumnType::Float => self
+                .push("CAST(")
+                .cast(&column.name, ColumnType::Text)
+                .push(" AS double precision)"),
             Some(native) if json && native.ty == TableName::new("pg_catalog", "json") => {
                 self.json(&column.name)
             }

@@ -8,14 +8,28 @@ use crate::types::{FieldType, ItemType};
 pub(super) fn read(text: &str, ty: &FieldType) -> Option<String> {
     let text = text.trim();
     if matches!(ty, FieldType::Datetime) {
-        const NOW: [&str; 4] = [
+        // Sessions of ours are in UTC, so that those without a zone mean the same.
+        const NOW: [&str; 10] = [
             "now()",
             "current_timestamp",
+            "localtimestamp",
             "transaction_timestamp()",
             "statement_timestamp()",
+            "clock_timestamp()",
+            "(now())::timestamp without time zone",
+            "(current_timestamp)::timestamp without time zone",
+            "timezone('utc'::text, now())",
+            "(now() at time zone 'utc'::text)",
         ];
-        let bare = text.split("::").next().unwrap_or(text).to_lowercase();
-        return NOW.contains(&bare.as_str()).then(|| "now".to_owned());
+        let printed = text.to_lowercase();
+        return NOW.contains(&printed.as_str()).then(|| "now".to_owned());
+    }
+    if matches!(ty, FieldType::Date) {
+        const TODAY: [&str; 3] = ["current_date", "(now())::date", "(current_timestamp)::date"];
+        let printed = text.to_lowercase();
+        return TODAY
+            .contains(&printed.as_str())
+            .then(|| "date(now)".to_owned());
     }
     if let FieldType::List { items, .. } = ty {
         return list(text, *items);
@@ -174,7 +188,20 @@ mod tests {
             ("true", &FieldType::Bool, Some("true")),
             ("now()", &FieldType::Datetime, Some("now")),
             ("CURRENT_TIMESTAMP", &FieldType::Datetime, Some("now")),
-            ("CURRENT_DATE", &FieldType::Date, None),
+            ("LOCALTIMESTAMP", &FieldType::Datetime, Some("now")),
+            (
+                "timezone('utc'::text, now())",
+                &FieldType::Datetime,
+                Some("now"),
+            ),
+            (
+                "((now())::date)::timestamp with time zone",
+                &FieldType::Datetime,
+                None,
+            ),
+            ("(now() + '01:00:00'::interval)", &FieldType::Datetime, None),
+            ("CURRENT_DATE", &FieldType::Date, Some("date(now)")),
+            ("(CURRENT_DATE + 1)", &FieldType::Date, None),
             ("nextval('a_seq'::regclass)", &int, None),
             ("('a'::text || 'b'::text)", &string, None),
             ("'a'::text || other()", &string, None),

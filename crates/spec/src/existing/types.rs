@@ -90,16 +90,25 @@ pub(super) fn of(column: &Column, indexed: bool) -> Result<Mapped, String> {
             max: None,
         }),
         "float4" => noted(
-            plain(FieldType::Float {
-                min: None,
-                max: None,
-            }),
-            "a number is rounded to 6 digits where it is kept, so it is not answered as it was written",
+            Mapped {
+                native: native(ty),
+                ..plain(FieldType::Float {
+                    min: None,
+                    max: None,
+                })
+            },
+            "a number is rounded to some 6 digits where it is kept, so it may not be answered as it was written; \
+             filters and orders use no index",
         ),
         "numeric" => numeric(ty),
         "bool" => plain(FieldType::Bool),
         "date" => plain(FieldType::Date),
+        "timestamptz" if is_coarse(ty) => noted(plain(FieldType::Datetime), COARSE),
         "timestamptz" => plain(FieldType::Datetime),
+        "timestamp" if is_coarse(ty) => noted(
+            plain(FieldType::Datetime),
+            &format!("it has no time zone: taken as UTC; {COARSE}"),
+        ),
         "timestamp" => noted(
             plain(FieldType::Datetime),
             "it has no time zone: taken as UTC",
@@ -130,6 +139,13 @@ fn text(length: Option<u32>, indexed: bool) -> FieldType {
         None if indexed => FieldType::String { max: INDEXED },
         None => FieldType::Text { max: TEXT },
     }
+}
+
+const COARSE: &str = "a moment is rounded to the fractions of a second that the column keeps";
+
+/// Whether a time has fewer digits of a second than ours: `timestamp(0) with time zone`.
+fn is_coarse(ty: &Type) -> bool {
+    ty.shown.starts_with("timestamp(") && !ty.shown.starts_with("timestamp(6)")
 }
 
 /// As the text that the database makes of it.

@@ -43,6 +43,8 @@ CREATE TABLE types (
   day date,
   moment timestamptz,
   local_moment timestamp DEFAULT now(),
+  coarse timestamp(0) with time zone,
+  opened date NOT NULL DEFAULT CURRENT_DATE,
   hour time,
   span interval,
   token uuid DEFAULT gen_random_uuid(),

@@ -26,7 +26,7 @@ INSERT INTO wide VALUES (50, 12345678901234.5678), (200, 'NaN'), (201, NULL);
 INSERT INTO long VALUES (1, 12345678901234567890.123456789012345678), (2, 'NaN');
 INSERT INTO floats VALUES (1, '-Infinity'), (2, '-Infinity'), (3, -1), (4, 0), (5, 1), (6, 1e300), (7, 'Infinity'),
   (8, 'Infinity'), (9, 'NaN'), (10, 'NaN'), (11, 'NaN'), (12, NULL);
-INSERT INTO small SELECT id, CASE WHEN id = 6 THEN 1 ELSE f END FROM floats;
+INSERT INTO small SELECT id, CASE WHEN id = 6 THEN 1.1 ELSE f END FROM floats;
 INSERT INTO moment VALUES (1, '-infinity'), (2, '-infinity'), (3, '4713-01-01 BC'), (4, '0044-03-15 BC'),
   (5, '0001-01-01T00:00:00Z'), (6, '2024-02-29T00:00:00Z'), (7, '9999-12-31T23:59:59.999999Z'), (8, '10000-01-01'),
   (9, '294276-12-31T23:59:59.999999Z'), (10, 'infinity'), (11, 'infinity'), (12, NULL);
@@ -107,6 +107,7 @@ fn the_nearest_value_is_shown() {
             -most, -most, -1, 0, 1, 1e300, most, most, most, most, most, null
         ]);
         assert_eq!(json!(shown(fx, "shop.floats").await), floats);
+        assert_eq!(shown(fx, "shop.small").await[5], json!(1.1));
         let (first, last) = ("0001-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z");
         let moments = json!([
             first,
@@ -172,6 +173,7 @@ fn a_walk_meets_every_record_once() {
             ("shop.wide", "f < 0.0", 5),
             ("shop.floats", "f > 1.0", 6),
             ("shop.floats", "f < 0.0", 3),
+            ("shop.small", "f == 1.1", 1),
             ("shop.moment", "f > timestamp('9999-01-01T00:00:00Z')", 5),
             ("shop.moment", "f < now", 6),
             ("shop.local", "f < timestamp('0001-01-01T00:00:00Z')", 4),
