@@ -42,9 +42,10 @@ use error::Failure;
 use homes::Homes;
 use lane::{Lane, jittered};
 use pool::Pool;
-use spec::statement::{Lane as Where, Rows, Statement, Step, Written};
+use spec::statement::{Lane as Where, Output, Rows, Statement, Step, Written};
 use spec::value::Value;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use writer::Writer;
 
@@ -141,7 +142,20 @@ impl Postgres {
     /// Runs a statement that reads. See [`crate::Store::read`].
     pub async fn read(&self, statement: &Statement, bounds: Bounds) -> Result<Rows> {
         let rows = self.rows(statement, bounds.deadline).await?;
-        Ok(rows::write(&rows, &statement.shape, bounds.emit)?)
+        let is_snippets = |output: &Output| matches!(output, Output::Snippets { .. });
+        if !statement.shape.columns.iter().any(is_snippets) {
+            return Ok(rows::write(&rows, &statement.shape, bounds.emit)?);
+        }
+        // Each text is looked through: too long for a thread that serves others meanwhile.
+        let (shape, emit) = (Arc::clone(&statement.shape), bounds.emit);
+        let written = tokio::task::spawn_blocking(move || rows::write(&rows, &shape, emit));
+        match tokio::time::timeout_at(bounds.deadline.into(), written).await {
+            Ok(Ok(written)) => Ok(written?),
+            Ok(Err(panic)) => Err(StoreError::Other {
+                cause: panic.to_string(),
+            }),
+            Err(_) => Err(StoreError::Timeout),
+        }
     }
 
     async fn read_shared(

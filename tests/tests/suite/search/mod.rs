@@ -270,6 +270,42 @@ each_store!(pages_of_a_search_are_the_whole_of_it, APP, async |fx| {
     }
 });
 
+each_store!(
+    snippets_of_long_texts_keep_nobody_waiting,
+    APP,
+    async |fx| {
+        // The longest that is looked through, in words that have to be taken apart.
+        let long = "Crème brûlée ".repeat(7_000);
+        let made: Vec<Json> = (0..12)
+            .map(|n| json!({"name": format!("n{n}"), "description": long}))
+            .collect();
+        fx.import(M, &made).await;
+        // Both on one thread, as what is served by one.
+        let answered = std::cell::Cell::new(false);
+        let watch = async {
+            let mut longest = std::time::Duration::ZERO;
+            loop {
+                let start = std::time::Instant::now();
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                longest = longest.max(start.elapsed());
+                if answered.get() {
+                    return longest;
+                }
+            }
+        };
+        let search = async {
+            let start = std::time::Instant::now();
+            let query = Query::new().search("brulee").fields("name").snippets();
+            let page = fx.list(&anonymous(), M, query).await.ok();
+            answered.set(true);
+            assert_eq!(page["snippets"].as_array().map(Vec::len), Some(12));
+            start.elapsed()
+        };
+        let (longest, whole) = tokio::join!(watch, search);
+        assert!(longest < whole / 2, "{longest:?} of {whole:?}");
+    }
+);
+
 each_store!(snippets_show_what_was_found, APP, async |fx| {
     product(
         fx,
