@@ -182,7 +182,8 @@ impl Feed {
                 });
                 records.push(late.record);
             }
-            let items = items(import, records).map_err(ImportError::Problem)?;
+            let items = items(import, records, order.out_of_order);
+            let items = items.map_err(ImportError::Problem)?;
             self.stopped = send.send(Batch::Items(items)).await.is_err();
         }
         Ok(())
@@ -190,9 +191,12 @@ impl Feed {
 }
 
 /// What writes these records.
-fn items(import: &Arc<Import>, records: Vec<Imported>) -> Result<Items, Problem> {
+fn items(import: &Arc<Import>, records: Vec<Imported>, one_by_one: bool) -> Result<Items, Problem> {
     let count = records.len();
-    let at_once = import.at_once(&records)?;
+    let at_once = match one_by_one {
+        true => None,
+        false => import.at_once(&records)?,
+    };
     let import = Arc::clone(import);
     let each = move || -> Result<Vec<_>, Problem> {
         records
@@ -227,6 +231,8 @@ struct Order {
     ready: Vec<Late>,
     /// The bytes of its lines.
     ready_bytes: usize,
+    /// Lines went that may refer to later ones: each stands or falls by what is there before it, as on any store.
+    out_of_order: bool,
     /// The keys of records that went, as hashes, where others may refer to them: of a long file, all are kept.
     gone: HashSet<u64>,
     /// Lines by a key that they wait for.
@@ -303,6 +309,7 @@ impl Order {
         let mut rest: Vec<Late> = self.waiting.drain().flat_map(|(_, late)| late).collect();
         rest.sort_by_key(|late| late.line);
         self.count = 0;
+        self.out_of_order |= !rest.is_empty();
         let own: HashSet<u64> = rest.iter().filter_map(|late| late.id).collect();
         for mut late in rest {
             late.after.retain(|key| own.contains(key));
