@@ -37,6 +37,7 @@ fuzz_target!(|text: &str| {
             app: &SHOP,
             model,
             purpose,
+            closed: &[],
         };
         let Ok(expr) = compile(text, &scope) else {
             continue;

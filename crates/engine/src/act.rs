@@ -57,9 +57,6 @@ impl Halt {
 /// A transaction in which writes are done one after another.
 pub(crate) struct Acts {
     pub tx: Tx,
-    /// A `PUT` met what another had just created, and all was begun again for it. Not twice: a record that is
-    /// hidden from the caller is met each time.
-    met: Arc<AtomicBool>,
     /// A delete that takes others along met a foreign key, and all was begun again: another may have referred to
     /// what goes since that was read. Not twice: a reference that holds it back is met each time.
     held: Arc<AtomicBool>,
@@ -150,11 +147,9 @@ impl Acts {
             Ok(Written::Missed { .. }) => {
                 return Err(judge.missed(verb, turned.guarded).into());
             }
+            // Another one created it in between: there is something to replace, unless it is deleted again.
             Err(StoreError::Unique { columns, .. })
-                if is_put
-                    && turned.outcome == Outcome::Created
-                    && turn.names(&columns)
-                    && !self.met.swap(true, Ordering::Relaxed) =>
+                if is_put && row.is_none() && turn.names(&columns) =>
             {
                 return Err(Halt::Again);
             }
@@ -276,7 +271,6 @@ impl Run<'_> {
         B: Fn(Acts) -> F + Send + Sync + 'static,
     {
         let start = Instant::now();
-        let met = Arc::new(AtomicBool::new(false));
         let held = Arc::new(AtomicBool::new(false));
         let along = (self.app.settings.limits.batch as usize).saturating_sub(count);
         let (once, body) = (self.once.clone(), Arc::new(body));
@@ -286,7 +280,6 @@ impl Run<'_> {
             .transact(self.deadline, move |tx| {
                 let mut acts = Acts {
                     tx,
-                    met: Arc::clone(&met),
                     held: Arc::clone(&held),
                     own: HashSet::new(),
                     along,

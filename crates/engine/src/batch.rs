@@ -140,6 +140,9 @@ impl Run<'_> {
                 });
                 continue;
             }
+            if let Some(problem) = self.closed_act(model, &item.act) {
+                return Err(problem.within(&pointer));
+            }
             let judge = judges
                 .entry(model.id)
                 .or_insert_with(|| self.judge(model.id))

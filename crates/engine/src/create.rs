@@ -182,6 +182,12 @@ impl Run<'_> {
         let shown = self
             .record(judge.model, record.id().clone(), select, outcome)
             .await;
+        if matches!(&shown, Err(problem) if problem.code == Code::NotFound)
+            && *select == Select::default()
+            && let Some(answer) = self.deleted_since(judge, record, outcome).await
+        {
+            return Ok(answer);
+        }
         match or_nothing(shown, record, outcome) {
             // It is written, and a failure would say that it is not: whoever tries again makes a second one.
             Err(problem) => {
@@ -190,6 +196,31 @@ impl Run<'_> {
             }
             shown => shown,
         }
+    }
+
+    /// A written record that is not found again, as its writer would see it. What they may not read is not there for
+    /// them; what somebody deleted in the meantime was written all the same.
+    async fn deleted_since(
+        &self,
+        judge: &Judge,
+        record: &Record,
+        outcome: Outcome,
+    ) -> Option<Answer> {
+        let model = judge.model();
+        if model.existing.is_some() {
+            return None;
+        }
+        let read = access::rule(model, Verb::Read, judge.caller());
+        let readable = match &read {
+            Rule::Allow => true,
+            Rule::Deny => false,
+            Rule::When(_) => {
+                let asked = self.asked(judge, None, record, &read, &[]).await;
+                asked.unwrap_or(false)
+            }
+        };
+        let visible = judge.fields_of(record).filter(|_| readable)?;
+        Some(judge.told(record, &visible, outcome))
     }
 
     /// New records, each as its writer sees it.
@@ -355,16 +386,19 @@ impl Judge {
     /// The record as it is answered to who wrote it, or nothing if they may not read it. None where a rule needs
     /// other records to tell.
     pub fn shown(&self, record: &Record, outcome: Outcome) -> Option<Answer> {
-        let model = self.model();
         let sees = self.sees()?;
-        let id = record.id().key_text();
         if !sees.record(record) {
             return Some(Answer::Done {
                 outcome,
-                id: Some(id),
+                id: Some(record.id().key_text()),
             });
         }
-        let visible = sees.fields(record)?;
+        Some(self.told(record, &sees.fields(record)?, outcome))
+    }
+
+    /// A record that its writer may read, with the fields that they see of it.
+    fn told(&self, record: &Record, visible: &[bool], outcome: Outcome) -> Answer {
+        let model = self.model();
         let body = record.answer(model, |field| visible[usize::from(field.0)]);
         let names = model
             .fields
@@ -376,12 +410,12 @@ impl Judge {
             record.version(model),
             names.map(|f| f.name.as_str()),
         );
-        Some(Answer::Record {
+        Answer::Record {
             body,
             etag: Some(etag),
             outcome,
-            id,
-        })
+            id: record.id().key_text(),
+        }
     }
 
     /// Given values, defaults, and what the engine owns. The system may give what the engine owns.

@@ -24,6 +24,14 @@ pub struct Cursors {
     cipher: Aes256GcmSiv,
 }
 
+/// What is no cursor of this list.
+pub(crate) fn misfit() -> Problem {
+    Problem::new(
+        Code::BadCursor,
+        "This cursor was not made for this caller, model, filter and sort order, or it is damaged.",
+    )
+}
+
 impl Cursors {
     pub fn new(secret: &[u8]) -> Cursors {
         let key = blake3::derive_key("mainstay 2026 cursor encryption", secret);
@@ -81,13 +89,7 @@ impl Cursors {
     }
 
     pub fn open(&self, scope: &Scope, cursor: &str, count: usize) -> Result<Vec<Value>, Problem> {
-        let bad = || {
-            Problem::new(
-                Code::BadCursor,
-                "This cursor was not made for this caller, model, filter and sort order, or it is damaged.",
-            )
-        };
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| misfit())?;
         let payload = Payload {
             msg: &bytes,
             aad: &scope.0,
@@ -95,16 +97,16 @@ impl Cursors {
         let plain = self
             .cipher
             .decrypt(&Nonce::from(NONCE), payload)
-            .map_err(|_| bad())?;
+            .map_err(|_| misfit())?;
         let mut rest = plain.as_slice();
         let mut keys = Vec::with_capacity(count);
         while !rest.is_empty() {
-            keys.push(read(&mut rest).ok_or_else(bad)?);
+            keys.push(read(&mut rest).ok_or_else(misfit)?);
         }
         if keys.len() == count {
             Ok(keys)
         } else {
-            Err(bad())
+            Err(misfit())
         }
     }
 }

@@ -24,7 +24,7 @@ use store::{Changed, Decision, StoreError};
 #[derive(Clone)]
 pub(crate) struct Removal {
     pub judge: Judge,
-    if_match: Option<Precondition>,
+    pub if_match: Option<Precondition>,
     read: Question,
     delete: Question,
     /// The delete rule, where it needs other records.

@@ -4,6 +4,7 @@ use crate::answer::{Answer, Executed, Stages};
 use crate::cursor::Cursors;
 use crate::matching::perhaps_written;
 use crate::once::{IdempotencyKey, Keys, Once, UnderWay};
+use crate::tables::Tables;
 use arc_swap::ArcSwap;
 use plan::Caller;
 use plan::operation::{List, Operation, Select};
@@ -22,6 +23,7 @@ pub struct Engine {
     pub(crate) store: Arc<Store>,
     pub(crate) cursors: Cursors,
     pub(crate) keys: Keys,
+    tables: Tables,
     companion: OnceLock<Arc<dyn Companion>>,
 }
 
@@ -89,6 +91,7 @@ impl Engine {
             companion: OnceLock::new(),
             cursors: Cursors::new(secret),
             keys: Keys::new(secret),
+            tables: Tables::default(),
         }
     }
 
@@ -161,10 +164,16 @@ impl Engine {
             None => Ok(None),
             Some(key) => Box::pin(run.take_up(key, &operation)).await,
         };
+        let registers = beforehand.registers.is_some();
+        let closed = match &before {
+            Ok(None) if !registers => run.closed(&operation),
+            Ok(_) | Err(_) => None,
+        };
         let mut result = match before {
             Err(problem) => Err(problem),
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => match operation {
+                _ if closed.is_some() => closed.unwrap_or_else(|| Err(Problem::not_found())),
                 Operation::List(list) => run.list(list).await,
                 Operation::One(one) => run.one(one).await,
                 // Boxed, so that a read's future has no room for theirs: it is moved with every request.
@@ -189,6 +198,11 @@ impl Engine {
             *problem = missed;
         }
         name_limit(app, &mut result);
+        if let Err(problem) = &mut result
+            && problem.code == Code::Internal
+        {
+            Box::pin(self.tables.blame(app, &self.store, problem)).await;
+        }
         let written = result.as_ref().err().is_none_or(perhaps_written);
         if let Some((companion, model, id)) = touched.filter(|_| written) {
             companion.written(model, &id);
@@ -203,19 +217,12 @@ impl Engine {
     /// Whether a model has no record at all, whoever may see it: then its seeds are due.
     pub async fn is_empty(&self, app: &Arc<App>, model: ModelId) -> Result<bool> {
         let list = List {
-            model,
-            filter: None,
-            plain: Vec::new(),
-            sort: Vec::new(),
             limit: Some(1),
-            cursor: None,
             select: Select {
                 fields: Some(vec!["id".to_owned()]),
                 ..Select::default()
             },
-            count: false,
-            search: None,
-            snippets: false,
+            ..List::of(model)
         };
         let (system, list) = (Principal::system(), Operation::List(list));
         let listed = self

@@ -72,12 +72,8 @@ impl Sees<'_> {
 
     /// Which of its fields; None where other records are needed to tell.
     pub fn fields(&self, record: &Record) -> Option<Vec<bool>> {
-        let rules = self.fields.as_ref()?.iter();
-        Some(
-            rules
-                .map(|rule| self.judge.holds(rule, record, None))
-                .collect(),
-        )
+        let holds = |rule| self.judge.holds(rule, record, None);
+        Some(self.fields.as_ref()?.iter().map(holds).collect())
     }
 
     /// Its JSON, or none where they do not see it.
@@ -289,15 +285,30 @@ impl Judge {
         if traverses(&read) || model.existing.is_some() {
             return None;
         }
-        let fields = model.fields.iter().map(|field| {
-            let rule = access::field_read(field, caller);
-            (!traverses(&rule)).then_some(rule)
-        });
         Some(Sees {
             judge: self,
             read,
-            fields: fields.collect(),
+            fields: self.field_rules(),
         })
+    }
+
+    fn field_rules(&self) -> Option<Vec<Rule>> {
+        let rules = self.model().fields.iter().map(|field| {
+            let rule = access::field_read(field, self.caller());
+            (!traverses(&rule)).then_some(rule)
+        });
+        rules.collect()
+    }
+
+    /// Which fields of a record the caller sees, who may read it; None where other records are needed to tell.
+    pub fn fields_of(&self, record: &Record) -> Option<Vec<bool>> {
+        let rules = self.field_rules()?;
+        Some(
+            rules
+                .iter()
+                .map(|rule| self.holds(rule, record, None))
+                .collect(),
+        )
     }
 
     /// Refuses fields that the caller may not write: a 403 that points at each.

@@ -16,6 +16,7 @@ mod aggregate;
 mod answer;
 mod batch;
 mod cascade;
+mod closed;
 mod conflict;
 mod create;
 mod cursor;
@@ -39,6 +40,7 @@ mod read;
 mod record;
 mod references;
 mod replay;
+mod tables;
 mod update;
 
 /// What can be asked, for those who ask: surfaces know the engine and not the planner.

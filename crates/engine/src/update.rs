@@ -3,7 +3,7 @@
 
 use crate::answer::{Answer, Outcome};
 use crate::etag;
-use crate::execute::{Run, unsupported};
+use crate::execute::{ATTEMPTS, Run, backoff, unsupported};
 use crate::judge::{Judge, Question, Questions, all_of, traverses};
 use crate::merge;
 use crate::read::parse_id;
@@ -20,6 +20,7 @@ use spec::types::FieldType;
 use spec::{Code, FieldError, FieldId, ModelId, Problem, Rule, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use store::error::problem_of;
 use store::{Changed, Decision, StoreError};
@@ -250,26 +251,38 @@ impl Run<'_> {
         if self.once.is_some() {
             return self.change_once(judge, change, select, private).await;
         }
-        // Between the look at what is not there and its insert, another `PUT` may have created it on PostgreSQL:
-        // then there is something to replace.
-        let mut again = change.way == Way::Put;
+        let is_put = change.way == Way::Put;
         let (statement, turn) = self.prepare(&judge, change).await?;
         let start = Instant::now();
         let (turn, private) = (Arc::new(turn), Arc::new(private));
+        let mut tried = 0;
         let attempt = loop {
+            let was_there = Arc::new(AtomicBool::new(false));
             let decide = {
                 let (turn, private) = (Arc::clone(&turn), Arc::clone(&private));
-                move |row: Option<&[Value]>| match turn.decide(row, &private) {
-                    Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
-                    Ok((None, turned)) => Decision::Stop(Ok(turned)),
-                    Err(problem) => Decision::Stop(Err(problem)),
+                let was_there = Arc::clone(&was_there);
+                move |row: Option<&[Value]>| {
+                    was_there.store(row.is_some(), Ordering::Relaxed);
+                    match turn.decide(row, &private) {
+                        Ok((Some(steps), turned)) => Decision::Write(steps, Ok(turned)),
+                        Ok((None, turned)) => Decision::Stop(Ok(turned)),
+                        Err(problem) => Decision::Stop(Err(problem)),
+                    }
                 }
             };
             let store = &self.engine.store;
             let attempt = store.change(statement.clone(), self.deadline, decide).await;
             match attempt {
-                Err(StoreError::Unique { columns, .. }) if again && turn.names(&columns) => {
-                    again = false;
+                // Between the look at what is not there and its insert, another `PUT` created it on PostgreSQL. By now
+                // there is something to replace, unless it is deleted again.
+                Err(StoreError::Unique { columns, .. })
+                    if is_put && turn.names(&columns) && !was_there.load(Ordering::Relaxed) =>
+                {
+                    if tried == ATTEMPTS {
+                        break Err(StoreError::Contended);
+                    }
+                    tokio::time::sleep(backoff(tried)).await;
+                    tried += 1;
                 }
                 attempt => break attempt,
             }

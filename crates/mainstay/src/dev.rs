@@ -7,6 +7,7 @@ use auth::Auth;
 use notify::{RecursiveMode, Watcher};
 use spec::diagnostic;
 use spec::load::{self, Loaded, Seed};
+use spec::schema::Schema;
 use spec::{App, ModelId, Rule, Settings};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -123,7 +124,7 @@ pub enum Reloaded {
     /// The new app is served.
     Now(Served),
     /// The new app needs steps that somebody should agree to.
-    Beyond(Plan),
+    Beyond(Plan, Schema),
     Refused(String),
 }
 
@@ -211,7 +212,7 @@ pub async fn reload(folder: &Path, backend: &Backend, auth: &Auth, agreed: &Agre
             plan.differences,
         ),
         Applied::Refused(plan) if plan.in_the_way().next().is_none() => {
-            return Reloaded::Beyond(plan);
+            return Reloaded::Beyond(plan, schema);
         }
         Applied::Refused(plan) => {
             let mut why = String::from("the tables cannot be brought up to date:\n");

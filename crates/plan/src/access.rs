@@ -40,6 +40,13 @@ pub fn rule(model: &Model, verb: Verb, caller: Caller<'_>) -> Rule {
     fold_for(declared(model, verb), caller)
 }
 
+/// Whether the caller can do nothing with the model's records, whatever they are: only what may be read can be changed
+/// or deleted.
+pub fn is_closed(model: &Model, caller: Caller<'_>) -> bool {
+    let denied = |verb| matches!(rule(model, verb, caller), Rule::Deny);
+    denied(Verb::Read) && denied(Verb::Create)
+}
+
 /// Whether, and for which records, the caller sees this field.
 pub fn field_read(field: &Field, caller: Caller<'_>) -> Rule {
     fold_for(&field.read, caller)

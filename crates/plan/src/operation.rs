@@ -46,6 +46,24 @@ pub struct List {
     pub snippets: bool,
 }
 
+impl List {
+    /// The first page of all records.
+    pub fn of(model: ModelId) -> List {
+        List {
+            model,
+            filter: None,
+            plain: Vec::new(),
+            sort: Vec::new(),
+            limit: None,
+            cursor: None,
+            select: Select::default(),
+            count: false,
+            search: None,
+            snippets: false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct One {
     pub model: ModelId,

@@ -274,10 +274,11 @@ impl<'a> Resolver<'a> {
         let forward = self.named(model).filter(|f| f.relation().is_some());
         let backward = model.inverses.iter().filter(|inverse| {
             let child = self.app.model(inverse.model);
-            !matches!(
-                access::field_read(child.field(inverse.field), self.caller),
-                Rule::Deny
-            )
+            !access::is_closed(child, self.caller)
+                && !matches!(
+                    access::field_read(child.field(inverse.field), self.caller),
+                    Rule::Deny
+                )
         });
         let known: Vec<&str> = forward
             .map(|field| field.name.as_str())
@@ -304,8 +305,25 @@ impl<'a> Resolver<'a> {
             .filter(move |field| !matches!(access::field_read(field, caller), Rule::Deny))
     }
 
+    /// The other models of the module that the caller cannot reach.
+    fn closed_beside(&self, model: &Model) -> Vec<ModelId> {
+        let beside = self.app.module(model.module).models.iter().copied();
+        beside
+            .filter(|id| *id != model.id && access::is_closed(self.app.model(*id), self.caller))
+            .collect()
+    }
+
     /// A field that the caller may name; an error of `code` otherwise.
     fn field(&self, model: &'a Model, name: &str, code: Code) -> Result<&'a Field> {
+        if access::is_closed(model, self.caller) {
+            return Err(Problem::new(
+                code,
+                format!(
+                    "What leads to {} is not for you, so it cannot be named here.",
+                    shown(name)
+                ),
+            ));
+        }
         let Some(field) = model.field_named(name) else {
             let known: Vec<&str> = self.named(model).map(|f| f.name.as_str()).collect();
             return Err(Problem::new(
@@ -594,10 +612,16 @@ impl<'a> Resolver<'a> {
     }
 
     fn cel(&self, model: &'a Model, text: &str) -> Result<Expr> {
+        // Only a path leads away from the model.
+        let closed = match text.contains('.') {
+            true => self.closed_beside(model),
+            false => Vec::new(),
+        };
         let scope = Scope {
             app: self.app,
             model: Some(model.id),
             purpose: Purpose::Filter,
+            closed: &closed,
         };
         let expr = self.condition("filter", text, &scope, |_| {})?;
         let mut hidden = None;

@@ -16,6 +16,7 @@ use crate::resolve::Resolver;
 use crate::schema::table_name;
 use crate::sql::Sql;
 use spec::problem::{Result, shown};
+use spec::schema::words_of;
 use spec::search::{EXACT, FOUND, Misread, Query, ROW, Term, WHOLE, weight};
 use spec::statement::{Capture, Lane, Output, Shape, Statement};
 use spec::types::ColumnType;
@@ -37,8 +38,6 @@ struct Searched<'a> {
     field: &'a Field,
     /// Allow or When.
     rule: Rule,
-    /// Its place among all that the model searches.
-    at: usize,
 }
 
 impl<'a> Resolver<'a> {
@@ -106,12 +105,12 @@ impl<'a> Resolver<'a> {
 
 /// The fields that a caller can search, of those that the model says are searched.
 fn searched<'a>(model: &'a Model, caller: Caller<'_>) -> Vec<Searched<'a>> {
-    let all = model.search.iter().enumerate();
-    all.filter_map(|(at, field)| {
+    let all = model.search.iter();
+    all.filter_map(|field| {
         let field = model.field(*field);
         match access::field_read(field, caller) {
             Rule::Deny => None,
-            rule => Some(Searched { field, rule, at }),
+            rule => Some(Searched { field, rule }),
         }
     })
     .collect()
@@ -134,7 +133,7 @@ impl Search<'_> {
         let columns: Vec<String> = self
             .fields
             .iter()
-            .map(|one| format!("f{}", one.at))
+            .map(|one| words_of(&one.field.name))
             .collect();
         let required: Vec<String> = self.query.required().map(term).collect();
         let excluded: Vec<String> = self.query.excluded().map(term).collect();
@@ -450,9 +449,9 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// `s.f0`, the words of a field on PostgreSQL.
+/// `s.f_name`, the words of a field on PostgreSQL.
 fn column<'s>(sql: &'s mut Sql, searched: &Searched<'_>) -> &'s mut Sql {
-    sql.push("s.\"f").number(searched.at).push("\"")
+    sql.column("s", &words_of(&searched.field.name))
 }
 
 /// Binds a `tsquery`; what is answered stands for it as often as it is needed.

@@ -64,6 +64,7 @@ pub enum Code {
     StoreUnavailable,
     StoreFull,
     StoreBusy,
+    StoreMigrated,
     // internal.*
     Internal,
 }
@@ -146,6 +147,7 @@ entries! {
     StoreUnavailable "store.unavailable" 503 "The database cannot be reached" "Try again; the server recovers by itself when the database is back.";
     StoreFull "store.full" 503 "The database has no room left" "Free disk space; the server recovers by itself.";
     StoreBusy "store.busy" 503 "The database is locked by another program" "Try again; close what holds the database.";
+    StoreMigrated "store.migrated" 503 "The database is not as this version of the app needs it" "It was migrated for another version, or is being migrated: try again; the operator runs the version that it was migrated for (mainstay migrate plan tells what differs).";
     Internal "internal.error" 500 "Something went wrong on our side" "The log has the cause under this request_id.";
 }
 

@@ -76,7 +76,7 @@ impl TableName {
     }
 
     /// The table beside it that says which record has which number (`doc`, in the order in which records came); on
-    /// PostgreSQL it also holds their words, a column `f0, f1, …` for each field that is searched. No model can be
+    /// PostgreSQL it also holds their words, a column for each field that is searched ([`words_of`]). No model can be
     /// called so.
     pub fn searched(&self) -> TableName {
         TableName::new(&self.namespace, &format!("_{}_search", self.name))
@@ -104,6 +104,19 @@ impl TableName {
         }
     }
 }
+
+/// What an index of words calls the column of a field. By its name, not its place: a server of the app from before finds
+/// its fields although others came, went or changed places. FTS5 has names of its own (`rank`), so none stands alone.
+pub fn words_of(field: &str) -> String {
+    format!("{WORDS_OF}{field}")
+}
+
+/// The field whose words a column of an index has.
+pub fn field_of_words(column: &str) -> Option<&str> {
+    column.strip_prefix(WORDS_OF)
+}
+
+const WORDS_OF: &str = "f_";
 
 /// A name as it stands in SQL, whatever is in it. (A NUL is in no name: PostgreSQL and the loader refuse it.)
 pub fn quoted(name: &str) -> String {

@@ -206,6 +206,15 @@ impl Store {
         }
     }
 
+    /// Whether the tables have what the schema needs. No records are counted: it is asked while others are served.
+    pub async fn has(&self, wanted: &Schema) -> Result<bool> {
+        let plan = match self {
+            Store::Sqlite(store) => store.compared(wanted).await,
+            Store::Postgres(store) => store.compared(wanted).await,
+        };
+        Ok(plan?.is_settled())
+    }
+
     /// Compares again under a lock and runs the plan, if all of it is allowed. On SQLite all or nothing; on
     /// PostgreSQL what runs outside of a transaction divides it, and what is done before a failure stays.
     pub async fn apply(&self, wanted: &Schema, terms: impl Into<Terms>) -> Result<Applied> {

@@ -19,6 +19,7 @@ const ANY: &[Code] = &[
     Code::StoreUnavailable,
     Code::StoreFull,
     Code::StoreBusy,
+    Code::StoreMigrated,
     Code::Internal,
 ];
 /// And one whose access token is looked at.

@@ -75,7 +75,8 @@ async fn respond(
     precondition::none_of_many(headers)?;
     query::parse_nothing(parts.uri.query())?;
     media::json(headers, &body)?;
-    let batch = Operation::Batch(read(app, &body)?);
+    let is_closed = |model| engine.is_closed(app, context.principal, model);
+    let batch = Operation::Batch(read(app, &body, &is_closed)?);
     let beforehand = Beforehand {
         once,
         ..Beforehand::default()
@@ -135,8 +136,11 @@ fn malformed(error: &serde_json::Error) -> Problem {
     )
 }
 
+/// Whether a model is one that the caller cannot reach.
+type IsClosed<'a> = &'a dyn Fn(ModelId) -> bool;
+
 /// The batch that a body asks for.
-fn read(app: &App, body: &Bytes) -> Result<Batch, Problem> {
+fn read(app: &App, body: &Bytes, is_closed: IsClosed<'_>) -> Result<Batch, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::new(Code::MalformedJson, "The body is not UTF-8."))?;
     let Members(members) = serde_json::from_str(text).map_err(|e| malformed(&e))?;
@@ -162,7 +166,7 @@ fn read(app: &App, body: &Bytes) -> Result<Batch, Problem> {
             }
             for (at, element) in elements.into_iter().enumerate() {
                 let place = format!("/operations/{at}");
-                items.extend(item(app, body, &place, element, &mut errors)?);
+                items.extend(item((app, is_closed), body, &place, element, &mut errors)?);
                 if errors.len() >= MOST_ERRORS {
                     break;
                 }
@@ -220,7 +224,7 @@ struct Said<'b> {
 
 /// One operation; none where something is wrong with it.
 fn item(
-    app: &App,
+    app: (&App, IsClosed<'_>),
     whole: &Bytes,
     place: &str,
     element: &RawValue,
@@ -235,7 +239,7 @@ fn item(
 }
 
 fn item_of(
-    app: &App,
+    (app, is_closed): (&App, IsClosed<'_>),
     whole: &Bytes,
     place: &str,
     element: &RawValue,
@@ -269,7 +273,9 @@ fn item_of(
             "model" => match text() {
                 Some(model) => match app.model_named(&model) {
                     Some(model) => said.model = Some(model.id),
-                    None => errors.push(error(&at, "unknown", unknown_model(app, &model))),
+                    None => {
+                        errors.push(error(&at, "unknown", unknown_model(app, &model, is_closed)))
+                    }
                 },
                 None => wrong("model must be a string like orders.orders."),
             },
@@ -382,8 +388,9 @@ fn act(
     })
 }
 
-fn unknown_model(app: &App, name: &str) -> String {
-    let names: Vec<String> = app.models.iter().map(spec::Model::full_name).collect();
+fn unknown_model(app: &App, name: &str, is_closed: IsClosed<'_>) -> String {
+    let open = app.models.iter().filter(|model| !is_closed(model.id));
+    let names: Vec<String> = open.map(spec::Model::full_name).collect();
     match nearest(name, names.iter().map(String::as_str)) {
         Some(near) => format!("There is no model {}; did you mean {near}?", shown(name)),
         None => format!(

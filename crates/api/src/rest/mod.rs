@@ -26,7 +26,8 @@ use crate::problem::Refusal;
 use auth::Auth;
 use bytes::Bytes;
 use engine::operation::{
-    Create, CreateMany, Delete, DeleteMany, One, Operation, Replace, Update, UpdateMany, Upsert,
+    Aggregate, Create, CreateMany, Delete, DeleteMany, Matching, One, Operation, Replace, Select,
+    Update, UpdateMany, Upsert,
 };
 use engine::{Beforehand, Engine, Stages};
 use http::Method;
@@ -52,7 +53,8 @@ pub async fn answer(
         // Boxed, as whatever is on the path of few requests.
         return Box::pin(batch::answer(engine, &app, parts, body, context)).await;
     }
-    let route = match route::find(&app, parts.uri.path()) {
+    let is_closed = |model| engine.is_closed(&app, context.principal, model);
+    let route = match route::find(&app, parts.uri.path(), is_closed) {
         Ok(route) => route,
         Err(problem) => {
             return Refusal::from(problem).answered(
@@ -118,7 +120,12 @@ async fn respond(
     *label = Cow::Owned(route.label(verb));
     media::acceptable(&parts.headers)?;
     let once = idempotency::key(parts, &body)?;
-    let operation = read(app, route, parts, body)?;
+    let model = route.model.id;
+    let operation = match read(app, route, parts, body) {
+        // What is wrong with it would tell what the model is like.
+        Err(_) if engine.is_closed(app, context.principal, model) => unread(route, parts),
+        read => read?,
+    };
     if matches!(operation, Operation::CreateMany(_)) {
         *label = Cow::Owned(route.label(operation.name()));
     }
@@ -223,6 +230,71 @@ fn read(app: &App, route: &Route<'_>, parts: &Parts, body: Bytes) -> Result<Oper
             select: query::parse_select(query, model, app)?,
         }),
     })
+}
+
+/// The operation that a request would have asked for, of which nothing but its kind is looked at: the engine answers what
+/// is asked of a closed model alike, whatever it is.
+fn unread(route: &Route<'_>, parts: &Parts) -> Operation {
+    let model = route.model.id;
+    let (body, select) = (Bytes::new(), Select::default());
+    let matching = Matching {
+        model,
+        filter: None,
+        plain: Vec::new(),
+    };
+    let id = match &route.target {
+        Target::Record(id) => id.clone().into_owned(),
+        Target::Records | Target::Aggregate => String::new(),
+    };
+    match (&route.target, &parts.method) {
+        (Target::Records, &Method::POST) => Operation::Create(Create {
+            model,
+            body,
+            select,
+        }),
+        (Target::Records, &Method::PUT) => Operation::Upsert(Upsert {
+            model,
+            key: Vec::new(),
+            body,
+            if_match: None,
+            if_absent: false,
+            select,
+        }),
+        (Target::Records, &Method::PATCH) => Operation::UpdateMany(UpdateMany { matching, body }),
+        (Target::Records, &Method::DELETE) => Operation::DeleteMany(DeleteMany { matching }),
+        (Target::Records, _) => Operation::List(query::parse_closed(parts.uri.query(), model)),
+        (Target::Aggregate, _) => Operation::Aggregate(Aggregate {
+            model,
+            filter: None,
+            plain: Vec::new(),
+            group_by: Vec::new(),
+            aggregates: Vec::new(),
+            having: None,
+            sort: Vec::new(),
+            limit: None,
+        }),
+        (Target::Record(_), &Method::PATCH) => Operation::Update(Update {
+            model,
+            id,
+            body,
+            if_match: None,
+            select,
+        }),
+        (Target::Record(_), &Method::PUT) => Operation::Replace(Replace {
+            model,
+            id,
+            body,
+            if_match: None,
+            if_absent: false,
+            select,
+        }),
+        (Target::Record(_), &Method::DELETE) => Operation::Delete(Delete {
+            model,
+            id,
+            if_match: None,
+        }),
+        (Target::Record(_), _) => Operation::One(One { model, id, select }),
+    }
 }
 
 /// What is asked of a model's records: a list, or a write of new or of many.

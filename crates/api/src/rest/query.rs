@@ -9,7 +9,7 @@ use engine::operation::{List, Matching, PlainFilter, PlainOp, Select, SortTerm};
 use spec::nearest::nearest;
 use spec::problem::shown;
 use spec::settings::Limits;
-use spec::{App, Code, Model, Problem, Rule};
+use spec::{App, Code, Model, ModelId, Problem, Rule};
 use std::borrow::Cow;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -93,18 +93,7 @@ const FOREIGN: &[(&[&str], &str)] = &[
 
 /// The list that a query string asks for.
 pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List> {
-    let mut list = List {
-        model: model.id,
-        filter: None,
-        plain: Vec::new(),
-        sort: Vec::new(),
-        limit: None,
-        cursor: None,
-        select: Select::default(),
-        count: false,
-        search: None,
-        snippets: false,
-    };
+    let mut list = List::of(model.id);
     let mut once = Once::default();
     for parameter in bounded(query, &app.settings.limits)? {
         let (name, value) = parameter?;
@@ -149,6 +138,21 @@ pub fn parse_list(query: Option<&str>, model: &Model, app: &App) -> Result<List>
         }
     }
     Ok(list)
+}
+
+/// The list of a closed model: what shapes an empty page, and nothing that has a name in it.
+pub(super) fn parse_closed(query: Option<&str>, model: ModelId) -> List {
+    let given = |name: &str| {
+        let mut all = parameters(query).flatten();
+        all.find(|(one, _)| one == name)
+            .map(|(_, value)| value.into_owned())
+    };
+    List {
+        count: given("count").as_deref() == Some("exact"),
+        snippets: given("snippets").as_deref() == Some("true"),
+        cursor: given("cursor"),
+        ..List::of(model)
+    }
 }
 
 /// The records that a query string chooses, to be written: filters and nothing else.

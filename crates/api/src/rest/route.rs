@@ -3,7 +3,7 @@
 use super::decode;
 use http::Method;
 use spec::nearest::nearest;
-use spec::{App, Code, Model, Problem};
+use spec::{App, Code, Model, ModelId, Problem};
 use std::borrow::Cow;
 
 /// What an address names.
@@ -26,7 +26,11 @@ pub enum Target<'a> {
 /// An id that is an endpoint's name.
 const AGGREGATE: &str = "aggregate";
 
-pub fn find<'a>(app: &'a App, path: &'a str) -> Result<Route<'a>, Problem> {
+pub fn find<'a>(
+    app: &'a App,
+    path: &'a str,
+    is_closed: impl Fn(ModelId) -> bool,
+) -> Result<Route<'a>, Problem> {
     let unknown = || Problem::new(Code::UnknownRoute, "There is nothing at this address.");
     let rest = path.strip_prefix("/api/").ok_or_else(unknown)?;
     let mut parts = rest.split('/');
@@ -38,7 +42,7 @@ pub fn find<'a>(app: &'a App, path: &'a str) -> Result<Route<'a>, Problem> {
         return Err(unknown());
     }
     let Some(model) = app.model_in(module, name) else {
-        return Err(unknown_model(app, module, name));
+        return Err(unknown_model(app, module, name, is_closed));
     };
     let target = match id {
         None => Target::Records,
@@ -54,13 +58,24 @@ pub fn find<'a>(app: &'a App, path: &'a str) -> Result<Route<'a>, Problem> {
     Ok(Route { model, target })
 }
 
-/// That a model exists is no secret, so its name may be suggested.
-fn unknown_model(app: &App, module: &str, name: &str) -> Problem {
+/// What is suggested is what the caller can reach.
+fn unknown_model(
+    app: &App,
+    module: &str,
+    name: &str,
+    is_closed: impl Fn(ModelId) -> bool,
+) -> Problem {
+    let open = |id: &&ModelId| !is_closed(**id);
     let detail = match app.modules.iter().find(|m| m.name == module) {
-        None => nearest(module, app.modules.iter().map(|m| m.name.as_str()))
-            .map(|near| format!("There is no such module; did you mean {near}?")),
+        None => {
+            let modules = app.modules.iter();
+            let open = modules.filter(|module| module.models.iter().any(|id| open(&id)));
+            nearest(module, open.map(|module| module.name.as_str()))
+                .map(|near| format!("There is no such module; did you mean {near}?"))
+        }
         Some(module) => {
-            let names = module.models.iter().map(|id| app.model(*id).name.as_str());
+            let open = module.models.iter().filter(open);
+            let names = open.map(|id| app.model(*id).name.as_str());
             nearest(name, names).map(|near| {
                 format!(
                     "The module {} has no such model; did you mean {near}?",

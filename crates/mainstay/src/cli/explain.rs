@@ -149,6 +149,7 @@ pub async fn eval(
         app: &app,
         model: Some(model.id),
         purpose: Purpose::Free,
+        closed: &[],
     };
     let expr = check::compile(asked.expr, &scope)
         .map_err(|errors| Failure::new(pointed(asked.expr, &errors)))?;

@@ -10,6 +10,7 @@ use crate::dev::{self, Agreed};
 use crate::secret::{self, Secret};
 use crate::server::{Serve, Server};
 use gateway::{AccessLog, Format};
+use spec::schema::Schema;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -208,6 +209,7 @@ pub async fn dev(
         auth: Arc::clone(&server.auth),
         left: left(&server.migrated),
         behind: false,
+        awaited: None,
         keyboard: Keyboard::default(),
     };
     let watching = tokio::spawn(watch.run());
@@ -229,6 +231,8 @@ struct Watch {
     left: Vec<String>,
     /// The last thing that was saved is not what is served.
     behind: bool,
+    /// The tables that the app as it was saved last needs, where they are not there yet.
+    awaited: Option<Schema>,
     keyboard: Keyboard,
 }
 
@@ -264,6 +268,9 @@ impl Keyboard {
     }
 }
 
+/// How often the tables are looked at while an app waits for them.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Saves that happen together are one: editors write in several steps, and the last one counts.
 async fn settle(changes: &mut tokio::sync::mpsc::Receiver<()>) {
     tokio::time::sleep(std::time::Duration::from_millis(60)).await;
@@ -282,7 +289,7 @@ impl Watch {
                 return;
             }
         };
-        while changes.recv().await.is_some() {
+        while self.is_woken(&mut changes).await {
             settle(&mut changes).await;
             let unasked = if self.apply {
                 Agreed::Always
@@ -308,6 +315,21 @@ impl Watch {
         }
     }
 
+    /// Waits until the app is saved, or until somebody has brought the tables to what was saved before.
+    async fn is_woken(&self, changes: &mut tokio::sync::mpsc::Receiver<()>) -> bool {
+        loop {
+            tokio::select! {
+                saved = changes.recv() => return saved.is_some(),
+                () = tokio::time::sleep(LOOK), if self.awaited.is_some() => {}
+            }
+            if let Some(awaited) = &self.awaited
+                && self.backend.store.has(awaited).await.unwrap_or(false)
+            {
+                return true;
+            }
+        }
+    }
+
     fn goes_on(&mut self) {
         self.behind = true;
         print::warning("the app from before goes on serving");
@@ -316,6 +338,7 @@ impl Watch {
     /// Reloads once and says what came of it; answers a plan that somebody should agree to.
     async fn reload(&mut self, agreed: &Agreed) -> Option<Plan> {
         let began = std::time::Instant::now();
+        self.awaited = None;
         match dev::reload(&self.folder, &self.backend, &self.auth, agreed).await {
             dev::Reloaded::Same if self.behind => {
                 anstream::eprintln!("{}", print::good("✓ as before"));
@@ -332,7 +355,10 @@ impl Watch {
                     print::dim(format!("in {took} ms"))
                 );
             }
-            dev::Reloaded::Beyond(plan) => return Some(plan),
+            dev::Reloaded::Beyond(plan, wanted) => {
+                self.awaited = Some(wanted);
+                return Some(plan);
+            }
             dev::Reloaded::Refused(why) => {
                 anstream::eprintln!("{why}");
                 self.goes_on();
@@ -368,7 +394,7 @@ impl Watch {
         }
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             anstream::eprintln!(
-                "  next: `mainstay migrate apply{2}{0}{1}` and save again, or start \
+                "  next: `mainstay migrate apply{2}{0}{1}`, upon which it is served, or start \
                  `mainstay dev --apply{0}{1}`, which does not ask",
                 next::app(&self.folder),
                 next::on(self.database.as_deref()),

@@ -238,6 +238,7 @@ impl<'a> Resolver<'a> {
             app: &result,
             model: Some(having::RESULT),
             purpose: Purpose::Filter,
+            closed: &[],
         };
         let typed = self.condition("having", text, &scope, |ast| {
             having::join_names(ast, columns);

@@ -79,6 +79,8 @@ pub struct Scope<'a> {
     /// The model whose fields are bare names.
     pub model: Option<ModelId>,
     pub purpose: Purpose,
+    /// Models that whoever wrote the expression cannot reach: none of their names is told, or can be named.
+    pub closed: &'a [ModelId],
 }
 
 /// [`parse`](parse::parse), then [`check`].

@@ -2,6 +2,7 @@
 
 use super::files::Role;
 use super::report::{At, Report};
+use super::transactions;
 use crate::diagnostic::Sources;
 use crate::schema::{DataStep, Dialect};
 use std::sync::Arc;
@@ -32,6 +33,23 @@ pub(super) fn read(files: &[(At, Role)], sources: &Sources, report: &mut Report)
                 .error(*at, "bad-data-step", "this data step has no SQL in it")
                 .help("write the statements, each ended by `;`, or remove the file");
             continue;
+        }
+        let for_both = [Dialect::Sqlite, Dialect::Postgres];
+        let of = for_both
+            .into_iter()
+            .filter(|of| dialect.is_none_or(|one| one == *of));
+        let mut found: Vec<_> = of.flat_map(|of| transactions::of(text, of)).collect();
+        found.sort_by_key(|at| at.start);
+        found.dedup();
+        for place in found {
+            report
+                .error(
+                    At::new(at.file, place),
+                    "bad-data-step",
+                    "a data step begins and ends no transaction",
+                )
+                .label("it runs in one with the rest of the plan")
+                .help("remove this statement: all of the plan is done, or nothing");
         }
         let at_name = steps.iter().position(|step| step.name == *name);
         let index = at_name.unwrap_or_else(|| {

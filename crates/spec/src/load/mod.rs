@@ -29,6 +29,7 @@ pub mod schema;
 mod searched;
 mod seeds;
 mod settings;
+mod transactions;
 mod walk;
 
 use crate::diagnostic::{Diagnostic, Sources};

@@ -172,6 +172,7 @@ impl Compiler<'_> {
             app: self.app,
             model: Some(model),
             purpose,
+            closed: &[],
         };
         let errors = match compile(&text.value, &scope) {
             Ok(expr) => {

@@ -19,6 +19,7 @@ fn scope() -> Scope<'static> {
         app: &SHOP,
         model: products(),
         purpose: Purpose::Free,
+        closed: &[],
     }
 }
 

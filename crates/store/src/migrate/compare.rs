@@ -83,7 +83,7 @@ pub fn plan(found: &Introspected, wanted: &Schema, ddl: &dyn Ddl, extras: Extras
     plan.steps.extend(tighten);
     plan.steps.extend(online);
     for table in searches.make {
-        plan.steps.extend(search::make(table, &now, ddl));
+        plan.steps.extend(search::make(&table, &now, ddl));
     }
     plan.steps.extend(drop);
     plan.differences.extend(differences);

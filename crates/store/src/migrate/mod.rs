@@ -237,6 +237,13 @@ pub enum Extras {
     Drop,
 }
 
+/// Whether a look at a database counts the records that are in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    All,
+    Nothing,
+}
+
 /// Which steps may be run without asking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allow {
@@ -407,6 +414,8 @@ pub struct FoundSearch {
     pub table: TableName,
     /// What [`Ddl::search_made`] says of one that is complete; anything else of one that is not.
     pub made: String,
+    /// The fields whose words it has.
+    pub fields: Vec<String>,
     /// The SQL of its own triggers on the table. SQLite only.
     pub triggers: Vec<String>,
 }
@@ -617,12 +626,15 @@ pub(crate) fn newer(format: i64) -> crate::StoreError {
     }
 }
 
-/// What a data step must not do.
-pub(crate) fn ended_transaction(name: &str) -> crate::StoreError {
+/// What a data step must not do. The loader finds it in most that would; `failed` is what came of the rest of the step.
+pub(crate) fn ended_transaction(name: &str, failed: Option<String>) -> crate::StoreError {
+    let then = failed.map_or(String::new(), |cause| {
+        format!(", and then failed ({cause})")
+    });
     crate::StoreError::Other {
         cause: format!(
-            "data step {name} ended the transaction that it runs in: remove BEGIN, COMMIT and ROLLBACK from it, and \
-             look at what it did before that"
+            "data step {name} ended the transaction that it runs in{then}. What was done before that stays: look at it, \
+             and remove from the step what ends the transaction"
         ),
     }
 }

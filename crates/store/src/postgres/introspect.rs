@@ -11,7 +11,7 @@ use crate::migrate::{
     BOOKKEEPING, FoundColumn, FoundIndex, FoundKey, FoundSearch, FoundTable, Introspected, Size,
 };
 use spec::existing::catalogue::Catalogue;
-use spec::schema::{ForeignKey, OWN, Schema, TableName};
+use spec::schema::{ForeignKey, OWN, Schema, TableName, field_of_words};
 use spec::{ColumnType, Dialect, Domain, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -145,6 +145,12 @@ async fn searches(client: &Client, params: &[Value]) -> Result<Vec<FoundSearch>,
                 true => row.get(2),
                 false => String::new(),
             },
+            fields: row
+                .get::<_, Vec<&str>>(4)
+                .into_iter()
+                .filter_map(field_of_words)
+                .map(str::to_owned)
+                .collect(),
             triggers: Vec::new(),
         });
     }

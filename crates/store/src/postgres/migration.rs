@@ -8,14 +8,15 @@ use super::{Postgres, error};
 use crate::migrate::postgres::PostgresDdl;
 use crate::migrate::record::{plan_json, schema_json, type_name};
 use crate::migrate::{
-    self, Applied, Check, Difference, Ended, Extras, FORMAT, Introspected, Migration, Plan,
-    PlanStep, Progress, Run, Terms,
+    self, Applied, Check, Counting, Difference, Ended, Extras, FORMAT, Introspected, Migration,
+    Plan, PlanStep, Progress, Run, Terms,
 };
 use crate::{Result, StoreError};
 use spec::schema::{Schema, TableName};
 use spec::{Dialect, Value};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -94,6 +95,15 @@ impl Postgres {
 
     /// What lies between the database and the schema. Changes nothing.
     pub async fn migration(&self, wanted: &Schema, extras: Extras) -> Result<Plan> {
+        self.look(wanted, extras, Counting::All).await
+    }
+
+    /// The same without a look at the records.
+    pub(crate) async fn compared(&self, wanted: &Schema) -> Result<Plan> {
+        self.look(wanted, Extras::Keep, Counting::Nothing).await
+    }
+
+    async fn look(&self, wanted: &Schema, extras: Extras, counting: Counting) -> Result<Plan> {
         let own = self.own().await?;
         let client = own.client();
         client.batch_execute(LOOKING).await.map_err(failed)?;
@@ -105,8 +115,10 @@ impl Postgres {
             .await
             .map_err(failed)?;
         let mut plan = migrate::plan(&found, wanted, &PostgresDdl, extras);
-        // Where that takes too long, applying tells.
-        let _ = count(client, &mut plan).await;
+        if counting == Counting::All {
+            // Where that takes too long, applying tells.
+            let _ = count(client, &mut plan).await;
+        }
         Ok(plan)
     }
 
@@ -122,6 +134,7 @@ impl Postgres {
             terms: &terms,
             online_from: self.online_from,
             history: None,
+            torn: AtomicBool::new(false),
             at: spec::time::now_micros(),
             began: Instant::now(),
         };
@@ -224,6 +237,8 @@ struct Migrating<'a> {
     online_from: u64,
     /// Its line of the history, once something was committed.
     history: Option<i64>,
+    /// A data step ended the transaction that it ran in.
+    torn: AtomicBool,
     at: i64,
     began: Instant,
 }
@@ -295,6 +310,7 @@ impl Migrating<'_> {
     /// Says what was done of a plan that failed.
     fn how_far(&self, error: StoreError) -> StoreError {
         let far = match self.history {
+            _ if self.torn.load(Ordering::Relaxed) => return error,
             None => "Nothing was done.",
             Some(_) => "The steps before it are done: run it again to go on.",
         };
@@ -408,12 +424,20 @@ impl Migrating<'_> {
             Run::Together | Run::Alone { .. } => None,
         };
         for sql in &step.sql {
-            let ran = self.client.batch_execute(sql).await;
-            ran.map_err(|error| explain(&step.summary, &error))?;
+            let Err(error) = self.client.batch_execute(sql).await else {
+                continue;
+            };
+            return Err(match &step.run {
+                // In the transaction that failed with it, nothing could be asked.
+                Run::Data(name) if self.transaction().await.is_ok() => {
+                    self.ended(name, Some(error::map(&error, false).to_string()))
+                }
+                Run::Data(_) | Run::Together | Run::Alone { .. } => explain(&step.summary, &error),
+            });
         }
         if let Run::Data(name) = &step.run {
             if Some(self.transaction().await?) != ours {
-                return Err(migrate::ended_transaction(name));
+                return Err(self.ended(name, None));
             }
             remember(self.client, name, &step.sql.concat()).await?;
         }
@@ -422,6 +446,11 @@ impl Migrating<'_> {
             took: begins.elapsed(),
         });
         Ok(())
+    }
+
+    fn ended(&self, step: &str, failed: Option<String>) -> StoreError {
+        self.torn.store(true, Ordering::Relaxed);
+        migrate::ended_transaction(step, failed)
     }
 
     /// Which transaction this is.

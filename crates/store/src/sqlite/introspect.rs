@@ -7,7 +7,7 @@ use crate::migrate::{
 };
 use rusqlite::Connection;
 use spec::existing::catalogue::Catalogue;
-use spec::schema::{ForeignKey, OWN, TableName};
+use spec::schema::{ForeignKey, OWN, TableName, field_of_words};
 use spec::{ColumnType, Domain};
 use std::collections::{BTreeSet, HashMap};
 
@@ -81,8 +81,15 @@ fn search(conn: &Connection, name: &TableName) -> rusqlite::Result<Option<FoundS
         triggers.push(made("trigger", &trigger_name(&table, what))?);
     }
     sql.extend(triggers.iter().cloned());
+    let columns = strings(
+        conn,
+        "SELECT name FROM pragma_table_info(?1) ORDER BY cid",
+        Some(&table.words().flat()),
+    )?;
+    let fields = columns.iter().filter_map(|one| field_of_words(one));
     Ok(Some(FoundSearch {
         made: found(&sql),
+        fields: fields.map(str::to_owned).collect(),
         table,
         triggers,
     }))

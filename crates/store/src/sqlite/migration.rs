@@ -6,8 +6,8 @@ use super::{Sqlite, error};
 use crate::migrate::record::{plan_json, schema_json, type_name};
 use crate::migrate::sqlite::SqliteDdl;
 use crate::migrate::{
-    self, Applied, Check, Difference, Ended, Extras, FORMAT, Introspected, Migration, Plan,
-    PlanStep, Progress, Run, Terms,
+    self, Applied, Check, Counting, Difference, Ended, Extras, FORMAT, Introspected, Migration,
+    Plan, PlanStep, Progress, Run, Terms,
 };
 use crate::{Result, StoreError};
 use rusqlite::Connection;
@@ -46,6 +46,15 @@ INSERT INTO _mainstay_format (version) VALUES (2);";
 impl Sqlite {
     /// What lies between the file and the schema. Changes nothing.
     pub async fn migration(&self, wanted: &Schema, extras: Extras) -> Result<Plan> {
+        self.look(wanted, extras, Counting::All).await
+    }
+
+    /// The same without a look at the records.
+    pub(crate) async fn compared(&self, wanted: &Schema) -> Result<Plan> {
+        self.look(wanted, Extras::Keep, Counting::Nothing).await
+    }
+
+    async fn look(&self, wanted: &Schema, extras: Extras, counting: Counting) -> Result<Plan> {
         let wanted = wanted.clone();
         let looked = self
             .readers
@@ -58,8 +67,10 @@ impl Sqlite {
                     false => {
                         let mut plan =
                             migrate::plan(&introspect(conn)?, &wanted, &SqliteDdl, extras);
-                        // Where that takes too long, applying tells.
-                        let _ = count(conn, &mut plan);
+                        if counting == Counting::All {
+                            // Where that takes too long, applying tells.
+                            let _ = count(conn, &mut plan);
+                        }
                         Some(plan)
                     }
                 };
@@ -158,12 +169,16 @@ fn apply(session: &Session, wanted: &Schema, terms: &Terms) -> Result<Applied> {
 
 fn run(conn: &Connection, step: &PlanStep) -> Result<()> {
     for sql in &step.sql {
-        conn.execute_batch(sql)
-            .map_err(|failed| explain(&step.summary, failed))?;
+        conn.execute_batch(sql).map_err(|failed| match &step.run {
+            Run::Data(name) if conn.is_autocommit() => {
+                migrate::ended_transaction(name, Some(failed.to_string()))
+            }
+            Run::Data(_) | Run::Together | Run::Alone { .. } => explain(&step.summary, failed),
+        })?;
     }
     if let Run::Data(name) = &step.run {
         if conn.is_autocommit() {
-            return Err(migrate::ended_transaction(name));
+            return Err(migrate::ended_transaction(name, None));
         }
         conn.execute(
             "INSERT INTO _mainstay_data_steps (name, at, text) VALUES (?1, ?2, ?3)",

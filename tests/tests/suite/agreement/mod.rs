@@ -95,6 +95,7 @@ fn compile(world: &World, model: ModelId, text: &str, purpose: Purpose) -> Resul
         app: &world.app,
         model: Some(model),
         purpose,
+        closed: &[],
     };
     check::compile(text, &scope).map_err(|errors| {
         errors

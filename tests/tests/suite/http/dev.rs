@@ -2,7 +2,7 @@
 
 use mainstay_tests::http::Caller;
 use mainstay_tests::place::write_app;
-use mainstay_tests::process::Process;
+use mainstay_tests::process::{Process, run};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -232,6 +232,41 @@ async fn without_a_terminal_only_safe_steps_are_done_and_the_next_command_is_sai
         }
         server.kill().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_waits_for_its_tables_is_served_when_they_are_there() {
+    let renamed = INDEXED
+        .replace("name =", "title =")
+        .replace("\"string\"", "\"string\", renamed_from = \"name\"")
+        .replace("[\"name\"]", "[\"title\"]");
+    let folder = tempfile::tempdir().expect("a folder");
+    with_a_thing(folder.path()).await;
+    let mut server = Process::start(folder.path(), &["dev"]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let module = folder.path().join("modules/shop/module.toml");
+    std::fs::write(&module, renamed).expect("to save");
+    assert!(server.stderr.wait_for("goes on serving").await);
+    let path = folder.path().to_path_buf();
+    let applied = tokio::task::spawn_blocking(move || {
+        run(&path, &["migrate", "apply", "--allow-slow"]);
+    });
+    // Between the two, the app from before says what it lacks, and nothing fails that is nobody's fault.
+    let caller = server.anonymous();
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let reply = caller.get("/api/shop/things").await;
+        match reply.status {
+            200 if reply.text().contains("\"title\":\"a\"") => break,
+            200 => {}
+            _ => assert_eq!(reply.word(), "503 store.migrated"),
+        }
+        assert!(Instant::now() < until, "{}", server.stderr.text());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    applied.await.expect("no panic");
+    assert!(server.stderr.wait_for("reloaded").await);
+    server.kill().await;
 }
 
 #[cfg(unix)]

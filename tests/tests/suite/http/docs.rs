@@ -238,6 +238,7 @@ fn cel(example: &Path, text: &str) -> Result<(), String> {
         app: &app,
         model,
         purpose,
+        closed: &[],
     };
     for line in text.lines() {
         if let Err(errors) = compile(line, &scope) {

@@ -13,6 +13,7 @@ mod bad_input;
 mod bounds;
 mod chaos;
 mod cli;
+mod closed;
 mod dev;
 #[cfg(unix)]
 mod docs;

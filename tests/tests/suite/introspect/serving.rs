@@ -472,7 +472,7 @@ fn rules_hold_for_tables_of_others_as_for_ones_own() {
             assert_eq!(reply.code(), "access.not_found");
             assert_eq!(fx.delete(&who, &name, "1").await.code(), "access.not_found");
             let counted = fx.aggregate(&who, &name, "count=*").await.data();
-            assert_eq!(counted, [json!({"count": 0})]);
+            assert!(counted.is_empty(), "{name}: {counted:?}");
         }
         // A record that a rule hides is one that is not there, whichever way it is asked for.
         let hidden = fx.one(&user(1), "shop.album", "2").await;

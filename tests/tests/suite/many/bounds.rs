@@ -23,17 +23,17 @@ each_store!(mistakes_are_told_up_to_a_hundred, APP, async |fx| {
     }
     let one = Json::Object(one);
     let many = fx
-        .create_many(&anonymous(), P, json!(vec![one.clone(); 20]))
+        .create_many(&user(1), P, json!(vec![one.clone(); 20]))
         .await;
     let nested = fx
         .create(
-            &anonymous(),
+            &user(1),
             "shop.orders",
             json!({"order_items": vec![one.clone(); 19]}),
         )
         .await;
     let update = json!({"op": "update", "model": P, "id": uid(1), "body": one});
-    let batch = fx.batch(&anonymous(), json!(vec![update; 20])).await;
+    let batch = fx.batch(&user(1), json!(vec![update; 20])).await;
     for reply in [many, nested, batch] {
         assert_eq!(reply.code(), "data.invalid");
         assert_eq!(reply.errors().len(), 100);
@@ -106,7 +106,7 @@ each_store!(who_may_write_nothing_is_told_so, APP, async |fx| {
 
 each_store!(keys_are_not_drawn_in_vain, APP, async |fx| {
     for (who, records, code, errors) in [
-        (anonymous(), json!([{}, {}]), "data.invalid", vec![]),
+        (anonymous(), json!([{}, {}]), "auth.required", vec![]),
         (
             user(1),
             json!([{"id": 1}, {}]),

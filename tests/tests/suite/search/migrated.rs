@@ -163,8 +163,12 @@ on_each!(a_search_goes_along_with_names_and_types, |on| {
         .await
         .ok();
         let fx = fx.later(&goods("\"title\", \"count\"", "string")).await;
-        settled(&fx).await;
         assert_eq!(found(&fx, "shop.goods", "42").await, ["many"]);
+        let plan = fx.plan(Extras::Keep).await;
+        assert!(
+            plan.is_settled() && plan.differences.len() == 1,
+            "{plan:#?}"
+        );
         // The model goes, and so does the index.
         let (fx, applied) = fx.migrate(&app(""), Allow::EVERYTHING).await;
         assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
@@ -212,5 +216,109 @@ on_each!(a_search_that_goes_is_in_nobody_s_way, |on| {
             .await
             .ok();
         settled(&fx).await;
+    });
+});
+
+on_each!(servers_of_before_and_after_search_side_by_side, |on| {
+    let fields = format!("{FIELDS}\nrank = {{ type = \"string\", default = \"''\" }}");
+    let searching = |search: &str| things(&format!("search = [{search}]"), &fields);
+    let before = searching("\"name\", \"body\"");
+    crate::migrations::run(on, &before, async |first| {
+        let shoe = |name: &str| json!({"name": name, "body": "a shoe", "rank": "first"});
+        first
+            .create(&system(), "shop.things", shoe("red"))
+            .await
+            .ok();
+        // A field less: nothing is to be done, and both go on.
+        let less = searching("\"name\"");
+        let (after, applied) = first.migrate(&less, Allow::SAFE).await;
+        let Ok(Applied::Nothing(plan)) = applied else {
+            panic!("{applied:?}");
+        };
+        let notes: Vec<String> = plan.differences.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            notes,
+            [
+                "shop.things (search): the model searches body no more; `mainstay migrate apply --drop` makes the index \
+                 without"
+            ]
+        );
+        after
+            .create(&system(), "shop.things", shoe("blue"))
+            .await
+            .ok();
+        assert_eq!(found(first, "shop.things", "shoe").await, ["blue", "red"]);
+        assert_eq!(found(&after, "shop.things", "shoe").await, [""; 0]);
+        assert_eq!(found(&after, "shop.things", "blue").await, ["blue"]);
+        // Another one, in front of it; what the first one searches stays.
+        let after = first.later(&searching("\"rank\", \"name\"")).await;
+        after
+            .create(&system(), "shop.things", shoe("green"))
+            .await
+            .ok();
+        assert_eq!(
+            found(first, "shop.things", "shoe").await,
+            ["green", "blue", "red"]
+        );
+        assert_eq!(
+            found(&after, "shop.things", "first").await,
+            ["green", "blue", "red"]
+        );
+        // A rollback starts.
+        for fx in [first, &after] {
+            assert!(fx.plan(Extras::Keep).await.is_settled());
+        }
+        // Until somebody says that nobody goes back.
+        let after = searching("\"rank\", \"name\"");
+        let (after, applied) = first.migrate(&after, Allow::EVERYTHING).await;
+        assert!(matches!(applied, Ok(Applied::Ran(_))), "{applied:?}");
+        settled(&after).await;
+        assert_eq!(found(&after, "shop.things", "green").await, ["green"]);
+        let list = Query::new().search("shoe");
+        let reply = first.list(&system(), "shop.things", list).await;
+        assert_eq!(reply.code(), "store.migrated", "{:?}", reply.problem());
+        // What the tables have, it still reads.
+        let all = first.list(&system(), "shop.things", Query::new()).await;
+        assert_eq!(all.data().len(), 3);
+        let steps = first.plan(Extras::Keep).await.steps;
+        let steps: Vec<&str> = steps.iter().map(|step| &*step.summary).collect();
+        assert_eq!(
+            steps,
+            [
+                "drop the search of shop.things",
+                "search shop.things by name, body, rank"
+            ]
+        );
+    });
+});
+
+on_each!(a_server_whose_tables_were_migrated_away_says_so, |on| {
+    let before = things(
+        "",
+        "name = { type = \"string\" }\nsize = { type = \"int\" }",
+    );
+    crate::migrations::run(on, &before, async |first| {
+        let made = first
+            .create(&system(), "shop.things", json!({"name": "a", "size": 1}))
+            .await
+            .ok();
+        let after = things(
+            "",
+            "title = { type = \"string\", renamed_from = \"name\" }\nsize = { type = \"string\" }",
+        );
+        let after = first.later(&after).await;
+        let key = id(&made);
+        let body = || json!({"name": "b", "size": 2});
+        for reply in [
+            first.one(&system(), "shop.things", &key).await,
+            first.list(&system(), "shop.things", Query::new()).await,
+            first.create(&system(), "shop.things", body()).await,
+            first.update(&system(), "shop.things", &key, body()).await,
+            first.replace(&system(), "shop.things", &key, body()).await,
+        ] {
+            assert_eq!(reply.code(), "store.migrated", "{:?}", reply.problem());
+        }
+        let now = after.one(&system(), "shop.things", &key).await.ok();
+        assert_eq!((&now["title"], &now["size"]), (&json!("a"), &json!("1")));
     });
 });

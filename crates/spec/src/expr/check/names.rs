@@ -107,6 +107,14 @@ impl Checker<'_> {
     ) -> Option<Thing> {
         let app = self.scope.app;
         let decl = app.model(model);
+        if self.scope.closed.contains(&model) {
+            return self.error(
+                "expr-unknown-name",
+                at,
+                "what this leads to is not for you, so its fields cannot be named",
+                "",
+            );
+        }
         if let Some(field) = decl.field_named(name) {
             self.default_may_name(field, at)?;
             self.is_known(field, &place, at)?;
@@ -146,7 +154,9 @@ impl Checker<'_> {
             !matches!(self.scope.purpose, Purpose::Filter) || matches!(f.read, Rule::Allow)
         };
         let fields = decl.fields.iter().filter(named).map(|f| f.name.as_str());
-        let inverses = decl.inverses.iter().map(|i| i.name.as_str());
+        let inverses = decl.inverses.iter();
+        let inverses = inverses.filter(|one| !self.scope.closed.contains(&one.model));
+        let inverses = inverses.map(|one| one.name.as_str());
         let own = ["auth", "now", "old"].into_iter();
         let is_bare = place == Place::This;
         let help = match nearest(name, fields.chain(inverses).chain(own)) {

@@ -21,6 +21,7 @@ fn scope<'a>(app: &'a App, model: &str, purpose: Purpose) -> Scope<'a> {
         app,
         model: app.model_named(model).map(|m| m.id),
         purpose,
+        closed: &[],
     }
 }
 

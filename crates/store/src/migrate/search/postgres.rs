@@ -8,11 +8,11 @@ use super::{fingerprint, summary};
 use crate::migrate::postgres::{physical, quoted};
 use crate::migrate::{Label, PlanStep, Size};
 use spec::Dialect;
-use spec::schema::{Table, TableName};
+use spec::schema::{Table, TableName, words_of};
 use spec::search::letters::{DROPPED, FOLDED, IN_A_ROW, MARKS, SEPARATORS, SINGLE, UNFOLDED};
 use spec::search::{CHARACTERS, LONGEST, VERSION, WORDS};
 
-/// Indexes of words that are there, what they were made of, and whether they still work.
+/// Indexes of words that are there, what they were made of, whether they still work, and their columns.
 pub const SEARCHES: &str = "
 select n.nspname::text, c.relname::text, coalesce(obj_description(c.oid, 'pg_class'), ''),
   exists (
@@ -20,7 +20,8 @@ select n.nspname::text, c.relname::text, coalesce(obj_description(c.oid, 'pg_cla
     where x.indrelid = c.oid and x.indisvalid and m.amname = 'gin')
   and exists (
     select 1 from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-    where p.proname = c.relname and p.pronamespace = c.relnamespace and t.tgenabled in ('O', 'A'))
+    where p.proname = c.relname and p.pronamespace = c.relnamespace and t.tgenabled in ('O', 'A')),
+  array(select attname::text from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped order by attnum)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any($1::text[]) and c.relkind = 'r' and c.relname like '\\_%\\_search'
 order by n.nspname, c.relname";
@@ -140,7 +141,8 @@ END $trigger$",
 }
 
 fn columns(table: &Table) -> Vec<String> {
-    (0..table.search.len()).map(|at| format!("f{at}")).collect()
+    let column = |field: &String| quoted(&words_of(field));
+    table.search.iter().map(column).collect()
 }
 
 fn values(table: &Table, row: &str) -> String {

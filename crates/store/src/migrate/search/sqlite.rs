@@ -4,7 +4,7 @@ use super::{fingerprint, summary};
 use crate::migrate::sqlite::{physical, quoted};
 use crate::migrate::{PlanStep, Size};
 use spec::Dialect;
-use spec::schema::{Table, TableName};
+use spec::schema::{Table, TableName, words_of};
 
 pub fn made(table: &Table) -> String {
     let mut made = vec![searched(table), indexed(table)];
@@ -71,7 +71,7 @@ fn names(table: &Table) -> (String, String, String) {
 }
 
 fn columns(table: &Table) -> String {
-    let columns: Vec<String> = (0..table.search.len()).map(|at| format!("f{at}")).collect();
+    let columns: Vec<String> = table.search.iter().map(|one| words_of(one)).collect();
     columns.join(", ")
 }
 
