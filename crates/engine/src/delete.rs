@@ -199,8 +199,9 @@ pub fn steps_of(
         record: None,
         previous: Some(stored.logged(model, None, true)),
     };
+    let version = stored.version(model);
     planner
-        .delete(model, stored.id(), stored.version(model), guard, &logged)
+        .delete(model, &stored.for_plan(), version, guard, &logged)
         .map_err(unsupported(Code::Internal))
 }
 

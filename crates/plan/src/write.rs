@@ -271,7 +271,7 @@ impl Planner<'_> {
                 .push(" = ");
             sql.bind(Value::Json(extra.into()), ColumnType::Json);
         }
-        self.where_version(&mut sql, model, &record.values[0], version);
+        self.where_read(&mut sql, model, record, version);
         self.and_guards(&mut sql, model, record, guards)?;
         Ok(self.finish(
             sql,
@@ -302,7 +302,7 @@ impl Planner<'_> {
             Conditions::new(self.app, model.id, "n", Eyes::Rule).with_absent(absent);
         if let Some(version) = version {
             sql.push(", ").table(model).push(" t");
-            self.where_version(&mut sql, model, &record.values[0], version);
+            self.where_read(&mut sql, model, record, version);
             sql.push(" AND ");
             conditions = conditions.with_old("t");
         } else {
@@ -354,11 +354,12 @@ impl Planner<'_> {
     pub fn delete(
         &self,
         model: &Model,
-        id: &Value,
+        record: &Record<'_>,
         version: i64,
         guard: Option<&Rule>,
         log: &Logged,
     ) -> Result<Vec<Step>> {
+        let id = &record.values[0];
         if let Some(existing) = self.existing(model) {
             return self.delete_existing(model, existing, id, version, guard);
         }
@@ -368,12 +369,23 @@ impl Planner<'_> {
             sql.push("WITH w AS (");
         }
         sql.push("DELETE FROM ").table(model).push(" AS t");
-        self.where_version(&mut sql, model, id, version);
+        self.where_read(&mut sql, model, record, version);
         if let Some(rule) = guard {
             sql.push(" AND ");
             Conditions::new(self.app, model.id, "t", Eyes::Rule).rule(&mut sql, rule)?;
         }
         Ok(self.finish(sql, model, Kind::Delete, version + 1, id, log))
+    }
+
+    /// The record as it was read, at this version: one that was deleted since and created anew under its id counts from
+    /// the beginning, and is another.
+    fn where_read(&self, sql: &mut Sql, model: &Model, record: &Record<'_>, version: i64) {
+        self.where_version(sql, model, &record.values[0], version);
+        if let Some(created_at) = model.created_at() {
+            let created = record.values[usize::from(created_at.0)].clone();
+            sql.push(" AND t.\"created_at\" = ")
+                .bind(created, ColumnType::Timestamp);
+        }
     }
 
     pub(crate) fn where_version(&self, sql: &mut Sql, model: &Model, id: &Value, version: i64) {

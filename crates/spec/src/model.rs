@@ -290,6 +290,12 @@ impl Model {
         self.fields.iter().find(kept)
     }
 
+    /// None of an existing table, whether it says when its records were made or not.
+    pub fn created_at(&self) -> Option<FieldId> {
+        let is_own = self.existing.is_none();
+        is_own.then(|| FieldId(self.fields.len() as u16 - 3))
+    }
+
     /// None of an existing table that does not say when its records change.
     pub fn updated_at(&self) -> Option<FieldId> {
         if self.existing.is_none() {

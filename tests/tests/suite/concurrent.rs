@@ -392,3 +392,56 @@ each_store!(a_put_that_races_a_delete_is_a_put, PARCELS, async |fx| {
         assert!(fine, "{came} {count} times: {all:?}");
     }
 });
+
+// A record that is created anew under its id begins at version 1, too. What was decided on the one before is not done to
+// it: the log would tell of a record that was not there, and a rule would have been asked about another's.
+each_store!(
+    what_was_decided_is_done_to_no_other_record,
+    APP,
+    async |fx| {
+        use plan::operation::{Delete, Operation, Replace, Select};
+        let model = fx.model(M).id;
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..6 {
+            let engine = Arc::clone(&fx.engine);
+            tasks.spawn(async move {
+                for n in 0..80 {
+                    let id = "one".to_owned();
+                    let operation = match task % 2 == 0 {
+                        true => Operation::Replace(Replace {
+                            model,
+                            id,
+                            body: bytes::Bytes::from(json!({"n": n}).to_string()),
+                            if_match: None,
+                            if_absent: false,
+                            select: Select::default(),
+                        }),
+                        false => Operation::Delete(Delete {
+                            model,
+                            id,
+                            if_match: None,
+                        }),
+                    };
+                    if let Err(problem) = run(&engine, operation).await.0 {
+                        let code = problem.code.name();
+                        let fine = ["access.not_found", "data.contended"].contains(&code);
+                        assert!(fine, "{code}");
+                    }
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.expect("a task");
+        }
+        // Each change tells the record as the one before left it.
+        let changes = fx.store.changes(&Offset::start(), 10_000).await;
+        let changes = changes.expect("a log").changes;
+        let mut now: Option<String> = None;
+        for change in changes.iter().filter(|one| one.model == "counters") {
+            if change.kind == store::changes::ChangeKind::Delete {
+                assert_eq!(change.previous, now, "change {}", change.seq);
+            }
+            now = change.record.clone();
+        }
+    }
+);
