@@ -9,7 +9,7 @@ use crate::execute::{Engine, Run};
 use crate::kept::count;
 use plan::Caller;
 use plan::access::{self, Verb};
-use plan::operation::{Act, List, Operation};
+use plan::operation::{Act, Operation};
 use spec::problem::Result;
 use spec::{App, KeyKind, Model, ModelId, Principal, Problem, Rule};
 
@@ -21,12 +21,58 @@ impl Engine {
     }
 }
 
+/// What a read of records is, without what it names. It is the commonest of all, and a rule is not folded once more for
+/// each: where it succeeds, its answer is that of a model without records; where it fails, it is looked at again.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    model: ModelId,
+    /// None of a single record.
+    page: Option<Page>,
+}
+
+#[derive(Clone, Copy)]
+struct Page {
+    counts: bool,
+    snippets: bool,
+    goes_on: bool,
+}
+
+impl Look {
+    pub fn of(operation: &Operation) -> Option<Look> {
+        match operation {
+            Operation::List(list) => Some(Look {
+                model: list.model,
+                page: Some(Page {
+                    counts: list.count,
+                    snippets: list.snippets,
+                    goes_on: list.cursor.is_some(),
+                }),
+            }),
+            Operation::One(one) => Some(Look {
+                model: one.model,
+                page: None,
+            }),
+            _ => None,
+        }
+    }
+}
+
 impl Run<'_> {
-    /// The answer to an operation that comes to nothing whatever it says.
+    /// The answer to a read that failed, where it could come to nothing.
+    pub fn closed_look(&self, look: Look) -> Option<Result<Answer>> {
+        access::is_closed(self.app.model(look.model), self.caller()).then(|| match look.page {
+            None => Err(Problem::not_found()),
+            // An empty page leads nowhere.
+            Some(page) if page.goes_on => Err(misfit()),
+            Some(page) => Ok(empty(page)),
+        })
+    }
+
+    /// The answer to another operation that comes to nothing whatever it says.
     pub fn closed(&self, operation: &Operation) -> Option<Result<Answer>> {
         let model = match operation {
-            Operation::List(o) => o.model,
-            Operation::One(o) => o.model,
+            // See `closed_look`; and of a batch each item is looked at.
+            Operation::List(_) | Operation::One(_) | Operation::Batch(_) => return None,
             Operation::Aggregate(o) => o.model,
             Operation::Create(o) => o.model,
             Operation::CreateMany(o) => o.model,
@@ -36,8 +82,6 @@ impl Run<'_> {
             Operation::Upsert(o) => o.model,
             Operation::Delete(o) => o.model,
             Operation::DeleteMany(o) => o.matching.model,
-            // Each of its items is looked at.
-            Operation::Batch(_) => return None,
         };
         let model = self.app.model(model);
         if let Operation::Create(_) | Operation::CreateMany(_) = operation {
@@ -47,9 +91,6 @@ impl Run<'_> {
             return None;
         }
         Some(match operation {
-            // An empty page leads nowhere.
-            Operation::List(list) if list.cursor.is_some() => Err(misfit()),
-            Operation::List(list) => Ok(empty(list)),
             Operation::Aggregate(_) => Ok(Answer::Page {
                 body: b"{\"data\":[],\"more\":false}".to_vec(),
             }),
@@ -59,12 +100,7 @@ impl Run<'_> {
             Operation::Replace(_) | Operation::Upsert(_) => {
                 Err(self.judge(model.id).denied("create"))
             }
-            Operation::One(_)
-            | Operation::Update(_)
-            | Operation::Delete(_)
-            | Operation::Create(_)
-            | Operation::CreateMany(_)
-            | Operation::Batch(_) => Err(Problem::not_found()),
+            _ => Err(Problem::not_found()),
         })
     }
 
@@ -89,12 +125,12 @@ impl Run<'_> {
     }
 }
 
-fn empty(list: &List) -> Answer {
+fn empty(page: Page) -> Answer {
     let mut body = b"{\"data\":[],\"next_cursor\":null".to_vec();
-    if list.count {
+    if page.counts {
         body.extend_from_slice(b",\"count\":0");
     }
-    if list.snippets {
+    if page.snippets {
         body.extend_from_slice(b",\"snippets\":[]");
     }
     body.push(b'}');

@@ -1,6 +1,7 @@
 //! The engine, and the function that does every operation.
 
 use crate::answer::{Answer, Executed, Stages};
+use crate::closed::Look;
 use crate::cursor::Cursors;
 use crate::matching::perhaps_written;
 use crate::once::{IdempotencyKey, Keys, Once, UnderWay};
@@ -165,6 +166,7 @@ impl Engine {
             Some(key) => Box::pin(run.take_up(key, &operation)).await,
         };
         let registers = beforehand.registers.is_some();
+        let look = Look::of(&operation);
         let closed = match &before {
             Ok(None) if !registers => run.closed(&operation),
             Ok(_) | Err(_) => None,
@@ -191,6 +193,11 @@ impl Engine {
                 Operation::Batch(batch) => Box::pin(run.batch(batch)).await,
             },
         };
+        if let (Err(_), Some(look)) = (&result, look)
+            && let Some(closed) = run.closed_look(look)
+        {
+            result = closed;
+        }
         if let (Err(problem), Some(missed)) = (&mut result, missed)
             && problem.code == Code::Forbidden
             && principal.above_rules()
