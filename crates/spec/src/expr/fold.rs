@@ -224,6 +224,11 @@ impl Folder<'_> {
                         }));
                     }
                 };
+                // Whoever has no roles asks this with every request: of nobody, whatever the body says.
+                if matches!(&list.kind, ExprKind::Literal(Value::List(values)) if values.is_empty())
+                {
+                    return Some(constant(Value::Bool(*all)));
+                }
                 let other = as_membership(&list, *var, body, *all, expr)
                     .or_else(|| self.unroll(&list, *var, body, *all, expr));
                 if let Some(other) = other {
@@ -317,14 +322,14 @@ impl Folder<'_> {
             let item = self.fold(item, true);
             changed |= matches!(item, Cow::Owned(_));
             // One of the same kind inside (an unrolled quantifier, say) is taken apart.
-            let parts = match (&item.kind, and) {
+            let (whole, parts) = match (&item.kind, and) {
                 (ExprKind::And(inner), true) | (ExprKind::Or(inner), false) => {
                     changed = true;
-                    inner.iter().cloned().map(Cow::Owned).collect()
+                    (None, inner.iter().cloned().map(Cow::Owned).collect())
                 }
-                _ => vec![item],
+                _ => (Some(item), Vec::new()),
             };
-            for part in parts {
+            for part in whole.into_iter().chain(parts) {
                 let Some(value) = literal(&part) else {
                     kept.push(part);
                     continue;
