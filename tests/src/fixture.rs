@@ -349,9 +349,14 @@ impl Fixture {
 
     /// `operations` as they stand in the body of `/api/batch`.
     pub async fn batch(&self, who: &Principal, operations: Json) -> Reply {
+        self.execute(who, self.batch_of(&operations)).await
+    }
+
+    /// The same, for a task that outlives a borrow.
+    pub fn batch_of(&self, operations: &Json) -> Operation {
         let items = operations.as_array().expect("an array").iter();
         let items = items.map(|item| self.item(item)).collect();
-        self.execute(who, Operation::Batch(Batch { items })).await
+        Operation::Batch(Batch { items })
     }
 
     fn item(&self, item: &Json) -> Item {

@@ -11,8 +11,10 @@ pub(super) enum Failure {
     Lost,
     /// A prepared statement that the server no longer accepts: prepare it again.
     Stale,
-    /// A limit on time or on waiting for a lock struck; the statement was undone.
+    /// A limit on time struck; the statement was undone.
     Slow,
+    /// A limit on waiting for a lock struck; the statement was undone.
+    Locked,
     /// Beaten by a concurrent transaction; the transaction was undone.
     Contended,
     /// The server refused it for another reason; the transaction was undone.
@@ -39,7 +41,8 @@ impl Failure {
             SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
                 Failure::Stale
             }
-            SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => Failure::Slow,
+            SqlState::QUERY_CANCELED => Failure::Slow,
+            SqlState::LOCK_NOT_AVAILABLE => Failure::Locked,
             _ => Failure::Refused,
         }
     }

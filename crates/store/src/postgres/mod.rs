@@ -191,7 +191,9 @@ impl Postgres {
                         tokio::time::sleep(NOTICE * 4_u32.pow(tries - 1)).await;
                     }
                     Failure::Contended if tries < 3 => {}
-                    Failure::Slow => return Ok(self.pool.read(statement, deadline).await?.rows),
+                    Failure::Slow | Failure::Locked => {
+                        return Ok(self.pool.read(statement, deadline).await?.rows);
+                    }
                     Failure::Lost
                     | Failure::Contended
                     | Failure::Stale

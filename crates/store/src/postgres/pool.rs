@@ -28,6 +28,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Statements kept prepared on a connection.
 const PREPARED: usize = 256;
 
+/// How long a transaction that was not beaten yet waits for a lock before it counts as beaten. Two that took each
+/// other's rows find out by this; the server looks for such a circle after `deadlock_timeout`, a second, which only a
+/// superuser may change.
+const GIVES_WAY: Duration = Duration::from_millis(100);
+
 /// The class of the advisory lock behind which transactions wait that were beaten: "agai" in ASCII.
 const TURNSTILE: i32 = 0x6167_6169;
 
@@ -339,13 +344,17 @@ pub(super) struct Begin {
 
 impl Begin {
     /// Who was beaten waits for the others of whom that is true: two transactions that took each other's rows would
-    /// do so again and again, and the server needs a second each time to see it.
+    /// do so again and again. Behind the turnstile a lock is waited for as long as there is time, for whoever is not
+    /// there gives way.
     pub(super) fn text(self) -> String {
-        let mut text = format!("begin; {}", limits(self.deadline));
-        if self.beaten {
-            text.push_str(&format!("; select pg_advisory_xact_lock({TURNSTILE}, 0)"));
+        let limits = limits(self.deadline);
+        match self.beaten {
+            false => {
+                let gives_way = GIVES_WAY.as_millis();
+                format!("begin; {limits}; set local lock_timeout = {gives_way}")
+            }
+            true => format!("begin; {limits}; select pg_advisory_xact_lock({TURNSTILE}, 0)"),
         }
-        text
     }
 }
 
@@ -354,7 +363,7 @@ pub(super) fn undone(error: Error) -> Ended {
     let mapped = error::map(&error, false);
     match Failure::of(&error) {
         Failure::Stale => Ended::Stale,
-        Failure::Contended => Ended::Again(mapped),
+        Failure::Contended | Failure::Locked => Ended::Again(mapped),
         Failure::Lost => Ended::Dead(mapped),
         Failure::Slow | Failure::Refused | Failure::Local => Ended::Failed(mapped),
     }

@@ -284,7 +284,7 @@ impl Worker {
                 }
                 Err(error) => match Failure::of(&error) {
                     // Undone, and worth more time than a shared connection has.
-                    Failure::Slow | Failure::Contended => self.elsewhere(job),
+                    Failure::Slow | Failure::Locked | Failure::Contended => self.elsewhere(job),
                     Failure::Lost | Failure::Stale | Failure::Refused | Failure::Local => {
                         job.answer(Err(error::map(&error, true)))
                     }
@@ -358,7 +358,7 @@ impl Worker {
             // The server said no to one of them, so the commit, if it came that far, undid them all.
             (Some(failure), _) => {
                 self.group = match failure {
-                    Failure::Slow | Failure::Contended => 1,
+                    Failure::Slow | Failure::Locked | Failure::Contended => 1,
                     _ => (self.group / 2).max(1),
                 };
                 if failure == Failure::Stale {
