@@ -2,7 +2,7 @@
 
 use spec::{Code, Problem};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreError {
@@ -12,8 +12,10 @@ pub enum StoreError {
     Full { cause: String },
     /// Locked by another program for longer than we wait.
     Busy { cause: String },
-    /// The deadline passed.
+    /// It ran until the deadline.
     Timeout,
+    /// It waited for others until the deadline, or longer than it ran.
+    Overloaded,
     /// A unique index (or the primary key) of this table (`namespace.name`) holds already what was written.
     Unique { table: String, columns: Vec<String> },
     /// A foreign key: the target is not there (insert, update), or others refer to the row (delete). SQLite does
@@ -46,6 +48,7 @@ impl fmt::Display for StoreError {
                 write!(f, "the database is locked by another program: {cause}")
             }
             StoreError::Timeout => write!(f, "the query took too long"),
+            StoreError::Overloaded => write!(f, "the database was busy with others"),
             StoreError::Unique { table, columns } => {
                 write!(f, "{table}: the same {} exists", columns.join(", "))
             }
@@ -62,6 +65,17 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 impl StoreError {
+    /// A timeout of what was asked at one moment and had its turn at another: whoever waited longer than it ran is
+    /// not what took so long.
+    pub(crate) fn with_turn(self, asked: Instant, turn: Instant) -> StoreError {
+        match self {
+            StoreError::Timeout if turn.duration_since(asked) > turn.elapsed() => {
+                StoreError::Overloaded
+            }
+            other => other,
+        }
+    }
+
     /// What a failed commit is: its last frame may have reached the disk although the answer did not come back.
     pub(crate) fn or_maybe_done(self) -> StoreError {
         match self {
@@ -91,10 +105,15 @@ pub fn problem_of(error: StoreError) -> Problem {
         StoreError::Busy { .. } => {
             Problem::new(Code::StoreBusy, "Another program holds the database; nothing was written.").retry_after(wait)
         }
+        // The same again would take as long: there is nothing to wait for.
         StoreError::Timeout => {
             Problem::new(Code::QueryTimeout, "The database did not answer within the time one query has.")
-                .retry_after(wait)
         }
+        StoreError::Overloaded => Problem::new(
+            Code::Overloaded,
+            "The database was busy with others for most of the time one query has.",
+        )
+        .retry_after(wait),
         StoreError::Contended => {
             Problem::new(Code::Contended, "Others changed the record each time this write was tried.").retry_after(wait)
         }

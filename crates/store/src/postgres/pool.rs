@@ -14,6 +14,7 @@ use spec::statement::{Expect, Lane, Statement, Step, Written};
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -134,7 +135,7 @@ impl Pool {
                     });
                 }
                 Err(PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
-                    return Err(StoreError::Timeout);
+                    return Err(StoreError::Overloaded);
                 }
                 // A server that restarts refuses at once, and is back in a moment.
                 Err(PoolError::Backend(error))
@@ -157,16 +158,23 @@ impl Pool {
     /// Runs one statement that reads, under the deadline.
     pub(super) async fn read(&self, statement: &Statement, deadline: Instant) -> Result<Answer> {
         let mut tries = 0;
+        let asked = Instant::now();
         loop {
             tries += 1;
-            let ended =
-                match tokio::time::timeout_at(deadline.into(), self.read_once(statement, deadline))
-                    .await
-                {
-                    Ok(Ok(answer)) => return Ok(answer),
-                    Ok(Err(ended)) => ended,
-                    Err(_) => return Err(StoreError::Timeout),
-                };
+            // When it had a connection.
+            let turn = OnceLock::new();
+            let once = self.read_once(statement, deadline, &turn);
+            let ended = match tokio::time::timeout_at(deadline.into(), once).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(ended)) => ended,
+                Err(_) => Ended::Failed(StoreError::Timeout),
+            };
+            let ended = match ended {
+                Ended::Failed(error) => Ended::Failed(
+                    error.with_turn(asked, turn.get().copied().unwrap_or_else(Instant::now)),
+                ),
+                other => other,
+            };
             match ended {
                 Ended::Stale | Ended::Again(_) if tries < 3 => {}
                 Ended::Dead(_) if tries < 3 => self.bury(tries).await,
@@ -182,8 +190,10 @@ impl Pool {
         &self,
         statement: &Statement,
         deadline: Instant,
+        turn: &OnceLock<Instant>,
     ) -> std::result::Result<Answer, Ended> {
         let client = self.get(deadline).await.map_err(Ended::Failed)?;
+        turn.get_or_init(Instant::now);
         let prepared = client
             .prepare_cached(&statement.text)
             .await
@@ -257,6 +267,8 @@ impl Pool {
                 Ended::Stale if tries < 3 => {}
                 Ended::Dead(_) if tries < 3 => self.bury(tries).await,
                 Ended::Stale => return Err(stale()),
+                // Behind the turnstile, where others were before it.
+                Ended::Failed(StoreError::Timeout) if beaten => return Err(StoreError::Overloaded),
                 Ended::Dead(error) | Ended::Again(error) | Ended::Failed(error) => {
                     return Err(error);
                 }

@@ -107,7 +107,7 @@ impl Writer {
                         maybe: false,
                     }
                 } else {
-                    StoreError::Timeout
+                    StoreError::Overloaded
                 });
             }
             Err(_) => {}

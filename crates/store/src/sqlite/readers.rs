@@ -133,15 +133,18 @@ impl Readers {
         run: impl FnOnce(&Session) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = tokio::sync::oneshot::channel();
+        let asked = Instant::now();
         let task: Task = Box::new(move |place| {
             // Nobody may be waiting any more: the caller left, or its time is over.
             if reply.is_closed() {
                 return;
             }
-            let result = if Instant::now() >= deadline {
-                Err(StoreError::Timeout)
+            let turn = Instant::now();
+            let result = if turn >= deadline {
+                Err(StoreError::Overloaded)
             } else {
-                super::unwound(|| place.run(deadline, run)).and_then(|result| result)
+                let done = super::unwound(|| place.run(deadline, run)).and_then(|result| result);
+                done.map_err(|error| error.with_turn(asked, turn))
             };
             let _ = reply.send(result);
         });

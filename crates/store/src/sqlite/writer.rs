@@ -345,7 +345,7 @@ impl Thread {
                     cause: "the database was locked".to_owned(),
                 }
             } else {
-                StoreError::Timeout
+                StoreError::Overloaded
             });
             return Ran::Through;
         }

@@ -229,7 +229,7 @@ async fn a_locked_record_holds_up_its_own_writers_only() {
             Instant::now() + Duration::from_millis(300),
         )
         .await;
-    assert_eq!(hopeless, Err(StoreError::Timeout));
+    assert_eq!(hopeless, Err(StoreError::Overloaded));
     stranger.batch_execute("commit").await.unwrap();
     assert_eq!(
         locked.await.unwrap().unwrap(),

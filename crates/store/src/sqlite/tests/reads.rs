@@ -307,6 +307,36 @@ async fn a_runaway_query_is_stopped_in_both_lanes_and_the_connection_lives_on() 
     }
 }
 
+/// Who waits behind long queries is told of them, and not that its own took long.
+#[tokio::test]
+async fn what_waits_behind_long_queries_is_not_called_slow() {
+    let shop = fixture_with(Options {
+        readers: 1,
+        ..Options::default()
+    })
+    .await;
+    let unbounded = |text| Statement {
+        lane: Lane::Unbounded,
+        ..select(text, vec![], vec![field("n", ColumnType::Int)])
+    };
+    let bounds = Bounds {
+        emit: 1,
+        deadline: Instant::now() + Duration::from_millis(200),
+    };
+    let (endless, short) = (unbounded(ENDLESS), unbounded("select 1"));
+    let (endless, short) = tokio::join!(
+        biased;
+        shop.store.read(&endless, bounds),
+        shop.store.read(&short, bounds)
+    );
+    assert_eq!(endless.unwrap_err(), StoreError::Timeout);
+    assert_eq!(short.unwrap_err(), StoreError::Overloaded);
+    // The same query again takes as long; the other one's has a chance.
+    let again = |error| crate::error::problem_of(error).retry_after;
+    assert_eq!(again(StoreError::Timeout), None);
+    assert!(again(StoreError::Overloaded).is_some());
+}
+
 #[tokio::test]
 async fn an_inline_read_that_takes_long_goes_on_elsewhere() {
     let shop = fixture_with(Options {

@@ -326,7 +326,7 @@ async fn a_write_past_its_deadline_is_not_begun() {
         .store
         .write(vec![product(1, "late")], Instant::now())
         .await;
-    assert_eq!(result.unwrap_err(), StoreError::Timeout);
+    assert_eq!(result.unwrap_err(), StoreError::Overloaded);
     assert_eq!(shop.count("catalog__products").await, 0);
 }
 
