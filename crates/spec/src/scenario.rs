@@ -105,6 +105,16 @@ pub struct Expect {
     pub writes: Option<Located<u64>>,
 }
 
+impl Expect {
+    /// Whether the answer is to be a refusal.
+    pub fn is_refusal(&self) -> bool {
+        match (&self.status, &self.code) {
+            (Some(status), _) => status.value >= 400,
+            (None, code) => code.is_some(),
+        }
+    }
+}
+
 /// Something of an answer that later steps use.
 #[derive(Debug, Clone)]
 pub struct Keep {

@@ -322,13 +322,11 @@ impl Player<'_> {
 
     /// What is wrong with an answer.
     fn answered(&self, step: &Step, exchange: &Exchange) -> Vec<Diagnostic> {
-        let wrong = self.status(step, exchange);
-        if !wrong.is_empty() {
-            // Of an answer to another question nothing else is worth saying.
-            return wrong;
-        }
+        let mut found = self.status(step, exchange);
         let expect = &step.expect;
-        let mut found = Vec::new();
+        // A refusal where records were expected, or the other way round: whatever else is expected is said of another
+        // kind of body, and would only say once more that this is not it. What must be absent must be so anywhere.
+        let alike = found.is_empty() || is_refusal(exchange.status) == expect.is_refusal();
         let mut say = |code, differences: Vec<Difference>| {
             found.extend(differences.into_iter().map(|d| {
                 let mut said = diagnostic(d.at, code, d.message);
@@ -339,12 +337,14 @@ impl Player<'_> {
             }));
         };
         let body = &exchange.json;
-        say("header", self.headers(&expect.headers, exchange));
-        if let Some(want) = &expect.body {
-            say("body", differences(want, body, &self.names, Extent::Part));
-        }
-        if let Some(want) = &expect.exactly {
-            say("body", differences(want, body, &self.names, Extent::Whole));
+        if alike {
+            say("header", self.headers(&expect.headers, exchange));
+            if let Some(want) = &expect.body {
+                say("body", differences(want, body, &self.names, Extent::Part));
+            }
+            if let Some(want) = &expect.exactly {
+                say("body", differences(want, body, &self.names, Extent::Whole));
+            }
         }
         for path in &expect.absent {
             let there = path
@@ -357,6 +357,9 @@ impl Player<'_> {
                     label: format!("it is {}", shown(value)),
                 });
             say("absent", there.collect());
+        }
+        if !alike {
+            return found;
         }
         if let Some(count) = &expect.count
             && records_of(body).len() as u64 != count.value
@@ -410,7 +413,9 @@ impl Player<'_> {
     fn status(&self, step: &Step, exchange: &Exchange) -> Vec<Diagnostic> {
         let expect = &step.expect;
         let status = exchange.status;
-        let got = exchange.json["code"].as_str().filter(|_| status >= 400);
+        let got = exchange.json["code"]
+            .as_str()
+            .filter(|_| is_refusal(status));
         let mut found = Vec::new();
         let wanted = match (&expect.status, &expect.code) {
             (Some(wanted), _) => Some((wanted.value, wanted.at)),
@@ -487,7 +492,7 @@ impl Player<'_> {
                 said.label(format!("got {writes}"));
                 found.push(said);
             }
-            None if exchange.status >= 400 && writes > 0 => {
+            None if is_refusal(exchange.status) && writes > 0 => {
                 let message = format!(
                     "the request was refused ({}), and yet it wrote",
                     exchange.status
@@ -596,6 +601,10 @@ impl Player<'_> {
             }),
         }
     }
+}
+
+fn is_refusal(status: u16) -> bool {
+    status >= 400
 }
 
 /// A refused record: what is wrong with its fields is told where they stand.

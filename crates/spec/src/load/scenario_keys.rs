@@ -164,7 +164,7 @@ pub(super) static STEP: Table = Table {
 
 pub(super) static EXPECT: Table = Table {
     title: "`expect`",
-    doc: "Every mistake of an answer is told at once.",
+    doc: "Every mistake of an answer is told at once. Where a success was expected and the request was refused, or the other way round, that is told, and of the body only what `absent` names.",
     keys: &[
         key(
             "status",

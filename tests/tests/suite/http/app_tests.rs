@@ -227,6 +227,31 @@ on_each!(what_is_otherwise_is_told_where_it_is_expected, |on| {
                 "expected 3 records to be written",
             ],
         ),
+        // Another success is compared as far as it goes, and another refusal.
+        (
+            "[[tests.steps]]\nas = \"ann\"\nrequest = \"GET /api/shop/tags\"\nexpect.status = 201\nexpect.count = 2\n\
+             expect.body.data = [{ n = 7 }]\nexpect.lacks = [{ n = 1 }]",
+            &[
+                "expected the status 201, got 200",
+                "expected 2 records",
+                "`data[0].n` is something else",
+                "a record of the page is like this",
+            ],
+        ),
+        (
+            "[[tests.steps]]\nrequest = \"GET /api/shop/tagz\"\nexpect.code = \"access.not_found\"\n\
+             expect.body.title = \"x\"",
+            &[
+                "expected the code access.not_found",
+                "`title` is something else",
+            ],
+        ),
+        // In a refusal, only what must be nowhere.
+        (
+            "[[tests.steps]]\nrequest = \"GET /api/shop/tagz\"\nexpect.count = 2\nexpect.body.data = [{ n = 7 }]\n\
+             expect.absent = [\"hint\"]",
+            &["expected a success, got 404", "`hint` is there"],
+        ),
         (
             "never = { shown = [\"s3cr3t\"], changed = [\"red\"] }\n\
              [[tests.steps]]\nas = \"ann\"\nrequest = \"PATCH /api/shop/tags/{red.id}\"\nbody = { name = \"new\" }",
@@ -259,8 +284,8 @@ on_each!(what_is_otherwise_is_told_where_it_is_expected, |on| {
             &["got request.unknown_route", "did you mean tags?"],
         ),
         (
-            "[[tests.steps]]\nrequest = \"GET /api/shop/tags/{red.nothing}\"",
-            &["error[request]: `red` has no `nothing`"],
+            "[[tests.steps]]\nrequest = \"GET /api/shop/tags/{red.name.nothing}\"",
+            &["error[request]: `red` has no `name.nothing`"],
         ),
     ] {
         let folder = app(&one(step));
@@ -268,6 +293,11 @@ on_each!(what_is_otherwise_is_told_where_it_is_expected, |on| {
         ended
             .expect(1, said)
             .expect(1, &["✗ deep/tags › it", "1 of 1 test failed"]);
+        if ended.said().contains("`hint` is there") {
+            for noise in ["expected 2 records", "`data`"] {
+                assert!(!ended.said().contains(noise), "{}", ended.said());
+            }
+        }
         // Nobody's token is shown.
         assert!(!ended.said().contains("Bearer ey"), "{}", ended.said());
     }
