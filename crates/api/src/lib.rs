@@ -32,6 +32,7 @@ pub struct Api {
     /// Without it there are no account routes: an app whose callers are known otherwise.
     auth: Option<Arc<auth::Auth>>,
     description: Description,
+    greets: bool,
 }
 
 impl Api {
@@ -40,7 +41,13 @@ impl Api {
             engine,
             auth,
             description: Description::default(),
+            greets: false,
         }
+    }
+
+    /// Leads browsers that ask for `/` to `/api/docs`, where the app has that page: for development.
+    pub fn greeting(self, greets: bool) -> Api {
+        Api { greets, ..self }
     }
 
     /// Answers one request whose body is already here, whole and within its bound.
@@ -57,6 +64,12 @@ impl Api {
             if app.settings.server.docs {
                 return self.description.answer(&app, endpoint, parts, context);
             }
+        }
+        if self.greets
+            && description::is_browser_at_root(parts)
+            && self.engine.app().settings.server.docs
+        {
+            return description::lead();
         }
         rest::answer(&self.engine, self.auth.as_deref(), parts, body, context).await
     }

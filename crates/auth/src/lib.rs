@@ -42,6 +42,6 @@ mod tests;
 pub use auth::{Auth, StartError};
 pub use door::{Answer, UserAccount, UserDoor, UserRecord};
 pub use new_user::NewUser;
-pub use roles::last_administrator;
+pub use roles::{Holder, last_administrator};
 pub use signed_in::SignedIn;
 pub use tables::tables;

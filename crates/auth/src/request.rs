@@ -3,6 +3,7 @@
 use crate::passwords::{self, Password};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use spec::input::malformed_at;
 use spec::json::write_string;
 use spec::nearest::nearest;
 use spec::problem::Result;
@@ -31,7 +32,8 @@ impl<'b> Body<'b> {
             ))
         })?;
         // The whole text is gone over before anything is said about its shape.
-        let raw: &RawValue = serde_json::from_str(text).map_err(|error| malformed(said(&error)))?;
+        let raw: &RawValue =
+            serde_json::from_str(text).map_err(|error| malformed_at(body, &error))?;
         if !raw.get().starts_with('{') {
             let error = FieldError {
                 pointer: String::new(),
@@ -40,9 +42,9 @@ impl<'b> Body<'b> {
             };
             return Err(Problem::invalid(vec![error]));
         }
-        let members = serde_json::Deserializer::from_str(raw.get())
+        let members = serde_json::Deserializer::from_str(text)
             .deserialize_map(Members)
-            .map_err(|error| malformed(said(&error)))?;
+            .map_err(|error| malformed_at(body, &error))?;
         Ok(Body {
             members,
             asked: Vec::new(),
@@ -134,12 +136,6 @@ impl<'b> Body<'b> {
         out.push(b'}');
         (out, self.errors)
     }
-}
-
-/// What serde_json says, without quoting at length what it was given.
-fn said(error: &serde_json::Error) -> String {
-    let text: String = error.to_string().chars().take(200).collect();
-    format!("The body is not valid: {text}.")
 }
 
 struct Members;

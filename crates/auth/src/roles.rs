@@ -5,8 +5,18 @@ use crate::fault::unauthenticated;
 use spec::principal::ADMIN_ROLE;
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{Code, FieldError, Principal, Problem, Uuid};
+use spec::{Code, FieldError, Principal, Problem, Uuid, Value};
 use std::sync::Arc;
+
+/// Somebody with roles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub id: Uuid,
+    pub email: Arc<str>,
+    pub suspended: bool,
+    /// All of theirs, in the order of their names.
+    pub roles: Vec<Arc<str>>,
+}
 
 /// Characters of a role's name at most.
 const MOST_CHARACTERS: usize = 63;
@@ -17,7 +27,35 @@ impl Auth {
         self.roles(user).await
     }
 
-    /// The same for whoever may know: the user themself and administrators. To others there is nobody.
+    /// Everybody who has a role, or that one, by their addresses; of `most` grants. The caller has made sure that it
+    /// may know.
+    pub async fn holders(&self, role: Option<&str>, most: u32) -> Result<Vec<Holder>> {
+        let rows = self.read(&self.sql.people(role), most).await?;
+        let mut all: Vec<Holder> = Vec::new();
+        for row in rows.captured.chunks_exact(4) {
+            let [
+                Value::Uuid(id),
+                Value::Text(email),
+                Value::Bool(suspended),
+                Value::Text(role),
+            ] = row
+            else {
+                return Err(Problem::internal("a row of roles is of another shape"));
+            };
+            match all.last_mut() {
+                Some(last) if last.id == *id => last.roles.push(Arc::clone(role)),
+                _ => all.push(Holder {
+                    id: *id,
+                    email: Arc::clone(email),
+                    suspended: *suspended,
+                    roles: vec![Arc::clone(role)],
+                }),
+            }
+        }
+        Ok(all)
+    }
+
+    /// A user's roles for whoever may know: the user themself and administrators. To others there is nobody.
     pub async fn roles_as(&self, principal: &Principal, user: Uuid) -> Result<Vec<Arc<str>>> {
         if principal.is_anonymous() {
             return Err(unauthenticated());

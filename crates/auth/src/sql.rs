@@ -181,6 +181,19 @@ impl Sql {
         }
     }
 
+    /// `user, email, suspended, role`: everybody who has a role, or that one, with all of theirs; by address.
+    pub fn people(self, role: Option<&str>) -> Statement {
+        let sql = r#"SELECT u."id", u."email", u."suspended", r."role" FROM @roles r JOIN @users u ON u."id" = r."user"
+            WHERE ?1 IS NULL OR EXISTS (SELECT 1 FROM @roles h WHERE h."user" = r."user" AND h."role" = ?1)
+            ORDER BY u."email", u."id", r."role""#;
+        let role = role.map_or(Value::Null, Value::text);
+        let out = [Id, Text, ColumnType::Bool, Text];
+        Statement {
+            lane: Lane::Unbounded,
+            ..self.statement(sql, &[(role, Text)], &out)
+        }
+    }
+
     pub fn grant(self, user: Uuid, role: &str, by: Option<Uuid>, now: i64) -> Step {
         let sql = r#"INSERT INTO @roles ("user", "role", "granted_at", "granted_by") VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT ("user", "role") DO NOTHING"#;

@@ -218,11 +218,7 @@ pub(crate) fn answer_of(judge: &Judge, id: &Value, rows: Rows, outcome: Outcome)
 /// A key from an address; one that is none of this kind names nothing that could exist.
 pub(crate) fn parse_id(model: &Model, text: &str) -> Result<Value> {
     spec::key::read(model.key, text).ok_or_else(|| {
-        let expected = match model.key {
-            spec::KeyKind::Uuid => "a hyphenated UUID",
-            spec::KeyKind::Int => "a whole number",
-            spec::KeyKind::String => "text of 1 to 128 characters",
-        };
+        let expected = spec::key::expected(model.key);
         Problem::new(
             Code::BadId,
             format!("An id of {} is {expected}.", model.full_name()),

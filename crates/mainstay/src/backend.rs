@@ -4,7 +4,7 @@ use crate::database::{Database, Role};
 use crate::users::Users;
 use auth::Auth;
 use engine::Engine;
-use spec::schema::Schema;
+use spec::schema::{OWN, Schema};
 use spec::{App, Problem};
 use std::sync::Arc;
 use store::migrate::{Applied, Plan, Terms};
@@ -109,6 +109,22 @@ pub fn schema(app: &App) -> Schema {
     schema
 }
 
+/// What is kept of accounts: the private tables, the users, and the log that changes of users go to. The tables of
+/// other models have no part in it.
+pub fn accounts_schema(app: &App) -> Schema {
+    let mut schema = schema(app);
+    let users = app.model_named("auth.users").map(|users| users.full_name());
+    let own = auth::tables();
+    schema.tables.retain(|table| {
+        let name = format!("{}.{}", table.name.namespace, table.name.name);
+        let changes = table.name.namespace == OWN && table.name.name == "changes";
+        changes || users.as_ref() == Some(&name) || own.iter().any(|own| own.name == table.name)
+    });
+    schema.existing.clear();
+    schema.data_steps.clear();
+    schema
+}
+
 impl From<StoreError> for StartError {
     fn from(error: StoreError) -> StartError {
         StartError::Store(error)
@@ -150,7 +166,7 @@ impl std::fmt::Display for StartError {
             StartError::Tables(plan) => {
                 writeln!(f, "the database is not what the app needs:")?;
                 for step in plan.steps.iter().filter(|step| step.needed) {
-                    writeln!(f, "  missing: {}", step.summary)?;
+                    writeln!(f, "  to do: {}", step.summary)?;
                 }
                 for difference in plan.in_the_way() {
                     writeln!(f, "  {difference}")?;

@@ -128,8 +128,17 @@ fn file_name(path: &Path) -> String {
 
 /// The manifest beside a backup.
 pub fn manifest(path: &Path) -> Result<Manifest> {
+    if !path.is_file() {
+        return Err(of(path)("there is no such file"));
+    }
     let beside = beside(path);
-    let text = std::fs::read_to_string(&beside).map_err(of(&beside))?;
+    let text = std::fs::read_to_string(&beside).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => of(path)(format!(
+            "it has no manifest beside it ({}): `mainstay backup create` writes both, and they belong together",
+            file_name(&beside)
+        )),
+        _ => of(&beside)(error),
+    })?;
     Manifest::read(&text).map_err(of(&beside))
 }
 

@@ -3,6 +3,7 @@
 use crate::database::Database;
 use serde_json::Value as Json;
 use spec::Settings;
+use spec::settings::is_address;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -99,9 +100,18 @@ impl Config {
             &["MAINSTAY_DATABASE_POOL"],
             &mut pool,
         );
-        settings.database.pool = pool
-            .parse()
-            .map_err(|_| format!("MAINSTAY_DATABASE_POOL={pool} is not a whole number"))?;
+        settings.database.pool = pool_of(&pool)
+            .map_err(|bounds| format!("MAINSTAY_DATABASE_POOL={pool} is no number {bounds}"))?;
+        if !is_address(&settings.server.listen) {
+            let from = origins.iter().find(|(key, _)| *key == "server.listen");
+            let from =
+                from.map_or_else(|| "mainstay.toml".to_owned(), |(_, from)| from.to_string());
+            return Err(format!(
+                "server.listen is {} ({from}), which is not an address and a port up to 65535: write \
+                 127.0.0.1:8080 for this machine alone, 0.0.0.0:8080 for all networks",
+                settings.server.listen
+            ));
+        }
         let database =
             Database::parse(&settings.database.url, folder)?.with_pool(settings.database.pool);
         let lines = lines(&settings, &database)
@@ -151,6 +161,9 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
         ("limits.expand_depth", s.limits.expand_depth.into()),
         ("limits.expand", s.limits.expand.into()),
         ("limits.answer", s.limits.answer.into()),
+        ("limits.search", s.limits.search.into()),
+        ("limits.search_words", s.limits.search_words.into()),
+        ("limits.search_ranked", s.limits.search_ranked.into()),
         ("limits.groups", s.limits.groups.into()),
         ("limits.aggregates", s.limits.aggregates.into()),
         ("limits.filter", s.limits.filter.into()),
@@ -173,6 +186,17 @@ fn lines(s: &Settings, database: &Database) -> Vec<(&'static str, Json)> {
         ("backup.keep", s.backup.keep.into()),
         ("backup.dir", s.backup.dir.clone().into()),
     ]
+}
+
+/// A pool's size within the bounds that the file is held to, or those bounds.
+fn pool_of(text: &str) -> Result<u32, String> {
+    let schema = spec::load::schema::app_schema();
+    let pool = &schema["properties"]["database"]["properties"]["pool"];
+    let bound = |name: &str| pool[name].as_u64().unwrap_or_default();
+    let (least, most) = (bound("minimum"), bound("maximum"));
+    let size = text.parse::<u32>().ok();
+    size.filter(|size| (least..=most).contains(&u64::from(*size)))
+        .ok_or_else(|| format!("from {least} to {most}"))
 }
 
 /// As the file has it: `15m`, not `900s`.
@@ -246,6 +270,56 @@ impl Given {
         match key.split_once('.') {
             Some((table, key)) => self.0.get(table).and_then(|t| t.get(key)).is_some(),
             None => self.0.contains_key(key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key that `mainstay.toml` takes, as `table.key`.
+    fn keys() -> Vec<String> {
+        let schema = spec::load::schema::app_schema();
+        let mut keys = Vec::new();
+        for (name, of) in schema["properties"].as_object().expect("keys") {
+            match of["properties"].as_object() {
+                Some(inner) => keys.extend(inner.keys().map(|key| format!("{name}.{key}"))),
+                None => keys.push(name.clone()),
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn every_setting_is_shown() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings::default();
+        let database = Database::parse(&settings.database.url, folder.path()).expect("a database");
+        let shown = lines(&settings, &database);
+        let keys = keys();
+        assert!(keys.len() > 40, "{keys:?}");
+        for key in &keys {
+            assert!(
+                shown.iter().any(|(one, _)| one == key),
+                "{key} is not shown"
+            );
+        }
+        for (key, _) in shown {
+            assert!(keys.iter().any(|one| one == key), "{key} is no setting");
+        }
+    }
+
+    #[test]
+    fn the_pages_name_every_variable() {
+        let pages = [
+            include_str!("../../../docs/app.md"),
+            include_str!("../../../docs/operations.md"),
+        ];
+        for page in pages {
+            for variable in VARIABLES {
+                assert!(page.contains(&format!("`{variable}`")), "{variable}");
+            }
         }
     }
 }

@@ -255,10 +255,11 @@ fn only_at_the_start(before: &Settings, after: &Settings) -> Vec<&'static str> {
 /// A login from the seeds, three lines to paste, and where the reference is.
 pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
     let mut out = Vec::new();
-    let login = seeds
-        .iter()
-        .filter(|s| app.model(s.model).full_name() == "auth.users")
-        .find_map(|s| login(&s.path));
+    let who = |administrator: bool| {
+        let users = |s: &&Seed| app.model(s.model).full_name() == "auth.users";
+        let mut files = seeds.iter().filter(users);
+        files.find_map(|s| login(&s.path, administrator))
+    };
     let open = app
         .models
         .iter()
@@ -270,7 +271,7 @@ pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
             model.module_name, model.name
         ));
     }
-    match login {
+    match who(false) {
         Some((email, password)) => {
             out.push(format!(
                 "  curl -X POST {base}/api/auth/login -H 'content-type: application/json' \\"
@@ -294,14 +295,17 @@ pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
             );
         }
     }
+    if let Some((email, password)) = who(true) {
+        out.push(format!("  demo admin: {email} / {password}"));
+    }
     if app.settings.server.docs {
         out.push(format!("  reference:  {base}/api/docs"));
     }
     out
 }
 
-/// The first user of a seed file who is not an administrator and has a password.
-fn login(path: &Path) -> Option<(String, String)> {
+/// The first user of a seed file who has a password and is an administrator, or is none.
+fn login(path: &Path, administrator: bool) -> Option<(String, String)> {
     let text = std::fs::read_to_string(path).ok()?;
     text.lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -310,6 +314,6 @@ fn login(path: &Path) -> Option<(String, String)> {
                 .as_array()
                 .is_some_and(|roles| roles.iter().any(|r| r == "admin"));
             let (email, password) = (user["email"].as_str()?, user["password"].as_str()?);
-            (!admin).then(|| (email.to_owned(), password.to_owned()))
+            (admin == administrator).then(|| (email.to_owned(), password.to_owned()))
         })
 }

@@ -401,7 +401,7 @@ const BESIDE_USERS: &[(&str, bool)] = &[("password", false), ("roles", true)];
 
 /// A user may come with a write-only `password` and with `roles`; their address counts as verified.
 pub async fn user(auth: &Auth, import: &Import, line: &[u8]) -> Result<Imported, Problem> {
-    let malformed = |e: serde_json::Error| Problem::new(spec::Code::MalformedJson, e.to_string());
+    let malformed = |e: serde_json::Error| spec::input::malformed_at(line, &e);
     let mut user: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(line).map_err(malformed)?;
     let password = user.remove("password");

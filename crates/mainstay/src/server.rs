@@ -26,7 +26,8 @@ pub struct Serve {
     pub secret: Vec<u8>,
     /// Which steps bring the tables up to date before the first request.
     pub migrate: Option<Allow>,
-    /// Pages from this machine may call, and answers tell their times to the microsecond: for development.
+    /// Pages from this machine may call, answers tell their times to the microsecond, and a browser at `/` is led to
+    /// the page that describes the API: for development.
     pub localhost: bool,
     pub log: AccessLog,
     /// Backups to make while it serves.
@@ -101,6 +102,7 @@ impl Server {
             backups.as_ref().map(|(_, made)| Arc::clone(made)),
             options,
             serve.log,
+            serve.localhost,
         ));
         Ok(Server {
             backend,
@@ -168,17 +170,18 @@ async fn upkeep(backend: Backend, auth: Arc<Auth>) {
     }
 }
 
-/// The rooms wired together behind the edge, wherever its requests come from.
+/// The rooms wired together behind the edge, wherever its requests come from. `greets`: see [`Api::greeting`].
 pub fn wire(
     backend: &Backend,
     auth: &Arc<Auth>,
     backups: Option<Arc<Made>>,
     options: Options,
     log: AccessLog,
+    greets: bool,
 ) -> Edge<Service> {
     backend.engine.set_companion(Accounts(Arc::clone(auth)));
     let service = Service {
-        api: Api::new(Arc::clone(&backend.engine), Some(Arc::clone(auth))),
+        api: Api::new(Arc::clone(&backend.engine), Some(Arc::clone(auth))).greeting(greets),
         auth: Arc::clone(auth),
         backend: backend.clone(),
         backups,

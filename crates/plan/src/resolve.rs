@@ -11,7 +11,7 @@ use spec::expr::{Comparison, Expr, ExprKind, Place, Span, Type, type_of};
 use spec::nearest::nearest;
 use spec::problem::{Result, shown};
 use spec::settings::Limits;
-use spec::types::FieldType;
+use spec::types::{FieldType, ItemType};
 use spec::{
     App, Code, Decimal, Field, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value, key,
 };
@@ -447,7 +447,8 @@ impl<'a> Resolver<'a> {
     fn sort_term(&self, model: &'a Model, term: &SortTerm) -> Result<Sort> {
         let (place, at, field) = self.path(model, &term.path, Code::BadSort, "a sort order")?;
         let unsorted = match field.ty {
-            FieldType::Json | FieldType::List { .. } => "is JSON; it has no order",
+            FieldType::Json => "is JSON; it has no order",
+            FieldType::List { .. } => "is a list; it has no order",
             FieldType::Text { .. } => {
                 "is text, which may be longer than a cursor can hold; sort by a string"
             }
@@ -646,14 +647,8 @@ impl<'a> Resolver<'a> {
     fn plain(&self, model: &'a Model, filter: &PlainFilter) -> Result<Expr> {
         let field = self.field(model, &filter.field, Code::UnknownParameter)?;
         let ty = type_of(&field.ty);
-        if matches!(ty, Type::Dyn | Type::List(_)) {
-            return Err(Problem::new(
-                Code::BadParameter,
-                format!(
-                    "{} is JSON: use filter, as in filter={}.member == 'x'.",
-                    field.name, field.name
-                ),
-            ));
+        if let Some(detail) = by_filter_only(field, filter) {
+            return Err(Problem::new(Code::BadParameter, detail));
         }
         let place = ExprKind::Field {
             place: Place::This,
@@ -733,7 +728,7 @@ fn met_limit(text: &str, limits: spec::expr::Limits) -> Option<(&'static str, u3
 /// The value of a plain filter, or what was expected.
 fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Value, String> {
     if field.id == spec::model::ID {
-        return key::read(key, text).ok_or_else(|| "an id of this model".to_owned());
+        return key::read(key, text).ok_or_else(|| key::expected(key).to_owned());
     }
     let value = match &field.ty {
         FieldType::String { .. } | FieldType::Text { .. } | FieldType::Url => (!text
@@ -784,12 +779,56 @@ fn read_plain(field: &Field, key: KeyKind, text: &str) -> std::result::Result<Va
             .map(Value::Date)
             .map_err(|_| "a date, 2026-01-31"),
         FieldType::Uuid => key::hyphenated(text).map(Value::Uuid).ok_or("a UUID"),
-        FieldType::Relation { key, .. } => {
-            key::read(*key, text).ok_or("an id of the related model")
-        }
+        FieldType::Relation { key, .. } => key::read(*key, text).ok_or(key::expected(*key)),
         FieldType::Json | FieldType::List { .. } => Err("comparable here"),
     };
     value.map_err(str::to_owned)
+}
+
+/// Why a field has no plain filter, and the filter that may be meant.
+fn by_filter_only(field: &Field, asked: &PlainFilter) -> Option<String> {
+    let name = &field.name;
+    match &field.ty {
+        FieldType::Json => Some(format!(
+            "{name} is JSON: use filter, as in filter={name}.member == 'x'."
+        )),
+        FieldType::List { items, .. } => {
+            let example = match items {
+                ItemType::String => "x",
+                ItemType::Int => "7",
+                ItemType::Float => "0.5",
+                ItemType::Bool => "true",
+            };
+            let given = asked.values.first().map_or(example, String::as_str);
+            let fits = match items {
+                ItemType::String => !given.contains(['\'', '\\']) && given.len() <= 60,
+                ItemType::Int => key::whole(given).is_some(),
+                ItemType::Float => given.contains('.') && given.parse().is_ok_and(f64::is_finite),
+                ItemType::Bool => matches!(given, "true" | "false"),
+            };
+            let item = if fits { given } else { example };
+            let item = match items {
+                ItemType::String => format!("'{}'", shown(item)),
+                ItemType::Int | ItemType::Float | ItemType::Bool => item.to_owned(),
+            };
+            Some(format!(
+                "{name} is a list: use filter, as in filter={item} in {name}."
+            ))
+        }
+        FieldType::String { .. }
+        | FieldType::Text { .. }
+        | FieldType::Email
+        | FieldType::Url
+        | FieldType::Enum { .. }
+        | FieldType::Int { .. }
+        | FieldType::Float { .. }
+        | FieldType::Decimal { .. }
+        | FieldType::Bool
+        | FieldType::Datetime
+        | FieldType::Date
+        | FieldType::Uuid
+        | FieldType::Relation { .. } => None,
+    }
 }
 
 fn hidden_field(field: &Field, code: Code) -> Problem {

@@ -4,7 +4,7 @@
 use crate::input::{number, whole};
 use crate::problem::FieldError;
 use crate::types::{FieldType, ItemType};
-use crate::{Field, Value, key};
+use crate::{Field, KeyKind, Value, key};
 use serde_json::value::RawValue;
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -76,10 +76,12 @@ pub fn fitted(field: &Field, value: Value) -> Result<Value> {
             list(name, &text, *items, *max)?;
             Ok(Value::Json(text))
         }
-        (FieldType::Relation { .. }, Value::Text(text)) => {
-            key::read(crate::KeyKind::String, &text).ok_or_else(|| no_id(name))
+        (FieldType::Relation { key, .. }, Value::Text(text)) => {
+            key::read(KeyKind::String, &text).ok_or_else(|| no_id(name, *key))
         }
-        (FieldType::Relation { .. }, Value::Int(n)) if !key::is_exact(n) => Err(no_id(name)),
+        (FieldType::Relation { key, .. }, Value::Int(n)) if !key::is_exact(n) => {
+            Err(no_id(name, *key))
+        }
         (_, value) => Ok(value),
     }
 }
@@ -111,10 +113,11 @@ pub(crate) fn no_decimal(name: &str, scale: u8) -> FieldError {
     )
 }
 
-pub(crate) fn no_id(name: &str) -> FieldError {
+pub(crate) fn no_id(name: &str, key: KeyKind) -> FieldError {
+    let expected = key::expected(key);
     wrong(
         "type",
-        format!("{name} must be the id of a record it refers to."),
+        format!("{name} must be the id of a record it refers to, {expected}."),
     )
 }
 

@@ -59,12 +59,17 @@ pub fn read(model: &Model, body: &[u8], limits: &Limits) -> Result<Input> {
 /// The elements of an array.
 pub fn elements(body: &[u8]) -> Result<Vec<&str>> {
     let elements: Vec<&RawValue> =
-        serde_json::from_str(utf8(body)?).map_err(|e| malformed(sentence(&e)))?;
+        serde_json::from_str(utf8(body)?).map_err(|e| malformed_at(body, &e))?;
     Ok(elements.into_iter().map(RawValue::get).collect())
 }
 
 fn malformed(detail: String) -> Problem {
     Problem::new(Code::MalformedJson, detail)
+}
+
+/// What is not JSON, or not the JSON that was asked for.
+pub fn malformed_at(body: &[u8], error: &serde_json::Error) -> Problem {
+    malformed(json::Fault::of(body, error).to_string())
 }
 
 fn utf8(body: &[u8]) -> Result<&str> {
@@ -102,20 +107,9 @@ pub fn read_as(model: &Model, body: &[u8], limits: &Limits, holds: Holds) -> Res
     };
     let input = seed
         .deserialize(&mut deserializer)
-        .map_err(|e| malformed(sentence(&e)))?;
-    deserializer.end().map_err(|e| malformed(sentence(&e)))?;
+        .map_err(|e| malformed_at(body, &e))?;
+    deserializer.end().map_err(|e| malformed_at(body, &e))?;
     Ok(input)
-}
-
-fn sentence(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let mut out: String = text.chars().take(200).collect();
-    if let Some(first) = out.get(..1) {
-        let upper = first.to_uppercase();
-        out.replace_range(..1, &upper);
-    }
-    out.push('.');
-    out
 }
 
 /// What a text that may be JSON looks like from outside; brackets and commas in strings are not counted.
@@ -349,8 +343,10 @@ fn value(
     }
     let name = &field.name;
     if field.id == crate::model::ID {
-        return key_value(key, raw)
-            .ok_or_else(|| wrong("type", format!("{name} is not an id of this model.")));
+        return key_value(key, raw).ok_or_else(|| {
+            let expected = key::expected(key);
+            wrong("type", format!("{name} must be {expected}."))
+        });
     }
     let given = match &field.ty {
         FieldType::String { .. }
@@ -405,7 +401,9 @@ fn value(
             let read = hyphenated(&given).map(Value::Uuid);
             read.ok_or_else(|| wrong("type", format!("{name} must be a hyphenated UUID.")))?
         }
-        FieldType::Relation { key, .. } => key_value(*key, raw).ok_or_else(|| fit::no_id(name))?,
+        FieldType::Relation { key, .. } => {
+            key_value(*key, raw).ok_or_else(|| fit::no_id(name, *key))?
+        }
         FieldType::Json | FieldType::List { .. } => {
             let read = json::canonical(raw, limits.json_depth);
             Value::Json(

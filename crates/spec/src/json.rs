@@ -13,9 +13,11 @@
 //! - no U+0000 and no lone surrogate, which PostgreSQL cannot keep.
 
 mod canonical;
+mod fault;
 mod node;
 
 pub use canonical::{JsonError, canonical};
+pub use fault::Fault;
 pub use node::{Items, Member, Members, Node, index, items, member, members, node};
 
 use crate::time;

@@ -25,6 +25,17 @@ pub fn read(key: KeyKind, text: &str) -> Option<Value> {
     }
 }
 
+/// What a key looks like, for a message.
+pub fn expected(key: KeyKind) -> &'static str {
+    match key {
+        KeyKind::Uuid => "a UUID with hyphens, like 01980000-0000-7000-8000-000000000000",
+        KeyKind::Int => "a whole number within ±(2^53 − 1)",
+        KeyKind::String => {
+            "text of 1 to 128 characters, and none of \"aggregate\", \".\" and \"..\""
+        }
+    }
+}
+
 /// The hyphenated form only, of which RFC 9562 (4) has either case read and the lower one written. A record's tag
 /// hangs on the value; a cursor on the query as it was written.
 pub fn hyphenated(text: &str) -> Option<Uuid> {

@@ -141,8 +141,8 @@ entries! {
     FieldForbidden "access.field_forbidden" 403 "You may not write this field" "errors[] points at the fields.";
     Invalid "data.invalid" 422 "The data is not valid" "errors[] lists every failure with a JSON pointer.";
     Conflict "data.conflict" 409 "A record with the same unique value exists" "errors[] points at the field.";
-    PreconditionFailed "data.precondition_failed" 412 "The record has changed since you read it" "Read it again, apply your change to what you find, and send the new ETag.";
-    Restricted "data.restricted" 409 "Other records refer to this one" "Delete or change those first.";
+    PreconditionFailed "data.precondition_failed" 412 "The record is not as If-Match or If-None-Match requires" "If-Match: read it again, apply your change to what you find, and send the new ETag. If-None-Match: * only creates, and there is a record already.";
+    Restricted "data.restricted" 409 "Something else needs this as it is" "The detail says what: delete, change or replace that first.";
     Contended "data.contended" 409 "The record is being changed by many at once" "Try again.";
     StoreUnavailable "store.unavailable" 503 "The database cannot be reached" "Try again; the server recovers by itself when the database is back.";
     StoreFull "store.full" 503 "The database has no room left" "Free disk space; the server recovers by itself.";

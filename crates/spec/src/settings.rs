@@ -128,6 +128,12 @@ pub struct Backup {
     pub dir: String,
 }
 
+/// Whether a server could listen there: a name or an address, and a port.
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {

@@ -14,7 +14,9 @@ use crate::rest::{media, query};
 use bytes::Bytes;
 use cache::Cache;
 use engine::Stages;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, VARY};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION, VARY,
+};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use spec::{App, Code, Problem};
@@ -35,7 +37,7 @@ pub const ENDPOINTS: &[Endpoint] = &[Endpoint::Document, Endpoint::Page];
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 impl Endpoint {
-    pub fn path(self) -> &'static str {
+    pub const fn path(self) -> &'static str {
         match self {
             Endpoint::Document => "/api/openapi.json",
             Endpoint::Page => "/api/docs",
@@ -53,6 +55,31 @@ impl Endpoint {
 /// The endpoint at an address.
 pub fn endpoint(path: &str) -> Option<Endpoint> {
     ENDPOINTS.iter().copied().find(|e| e.path() == path)
+}
+
+/// Whether somebody has put the address of a server into a browser. Clients of an API accept anything, or JSON.
+pub fn is_browser_at_root(parts: &Parts) -> bool {
+    let accepts = parts.headers.get_all(ACCEPT).iter();
+    let mut kinds = accepts.filter_map(|value| value.to_str().ok());
+    matches!(parts.method, Method::GET | Method::HEAD)
+        && parts.uri.path() == "/"
+        && kinds.any(|kinds| kinds.contains("text/html"))
+}
+
+/// To the page: for now, so that no browser remembers it.
+pub fn lead() -> Answered {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::FOUND;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, HeaderValue::from_static(Endpoint::Page.path()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    Answered {
+        response,
+        route: Cow::Borrowed("root"),
+        stages: Stages::default(),
+        failure: None,
+    }
 }
 
 /// An answer that can be asked for again by its tag.

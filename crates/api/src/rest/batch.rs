@@ -12,7 +12,8 @@ use http::Method;
 use http::header::ALLOW;
 use http::request::Parts;
 use serde_json::value::RawValue;
-use spec::nearest::nearest;
+use spec::input::malformed_at;
+use spec::nearest::{nearest, nearest_model};
 use spec::problem::{MOST_ERRORS, shown};
 use spec::{App, Code, FieldError, ModelId, Problem};
 use std::borrow::Cow;
@@ -128,14 +129,6 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
     }
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
-    let text: String = error.to_string().chars().take(200).collect();
-    Problem::new(
-        Code::MalformedJson,
-        format!("The body is not a batch: {text}."),
-    )
-}
-
 /// Whether a model is one that the caller cannot reach.
 type IsClosed<'a> = &'a dyn Fn(ModelId) -> bool;
 
@@ -143,7 +136,7 @@ type IsClosed<'a> = &'a dyn Fn(ModelId) -> bool;
 fn read(app: &App, body: &Bytes, is_closed: IsClosed<'_>) -> Result<Batch, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::new(Code::MalformedJson, "The body is not UTF-8."))?;
-    let Members(members) = serde_json::from_str(text).map_err(|e| malformed(&e))?;
+    let Members(members) = serde_json::from_str(text).map_err(|e| malformed_at(body, &e))?;
     let mut errors = Vec::new();
     let mut operations = None;
     for (name, raw) in members {
@@ -249,7 +242,8 @@ fn item_of(
         errors.push(error(place, "type", "An operation is an object."));
         return Ok(None);
     }
-    let Members(members) = serde_json::from_str(element.get()).map_err(|e| malformed(&e))?;
+    let Members(members) = serde_json::from_str(element.get())
+        .map_err(|e| malformed_at(element.get().as_bytes(), &e).within(place))?;
     let mut said = Said::default();
     for (name, raw) in members {
         if errors.len() >= MOST_ERRORS {
@@ -391,7 +385,7 @@ fn act(
 fn unknown_model(app: &App, name: &str, is_closed: IsClosed<'_>) -> String {
     let open = app.models.iter().filter(|model| !is_closed(model.id));
     let names: Vec<String> = open.map(spec::Model::full_name).collect();
-    match nearest(name, names.iter().map(String::as_str)) {
+    match nearest_model(name, names.iter().map(String::as_str)) {
         Some(near) => format!("There is no model {}; did you mean {near}?", shown(name)),
         None => format!(
             "There is no model {}: it is named with its module, as in orders.orders.",

@@ -54,9 +54,6 @@ pub async fn restore(what: Restore<'_>, progress: Progress<'_>) -> Result<Restor
             "it is there already; replace it with --force (it is kept beside), or name another with --database",
         ));
     }
-    if let Some(folder) = database.parent() {
-        std::fs::create_dir_all(folder).map_err(of(folder))?;
-    }
     // Before the work: it is seen to again at the end.
     backup::unserved(database).map_err(of(database))?;
     let manifest = super::manifest(what.backup)?;
@@ -65,6 +62,9 @@ pub async fn restore(what: Restore<'_>, progress: Progress<'_>) -> Result<Restor
             "it is a backup of {}, not of {}",
             manifest.app, what.app.settings.name
         )));
+    }
+    if let Some(folder) = database.parent() {
+        std::fs::create_dir_all(folder).map_err(of(folder))?;
     }
     let mut file = NewFile::create(database, true).map_err(of(database))?;
     let digest = copy(what.backup, &mut file, manifest.bytes, progress).map_err(of(what.backup))?;

@@ -1,9 +1,10 @@
 //! Administrators, global roles and passwords.
 
-use super::Admin;
-use super::app::{self, Opened};
+use super::app::{self, Needs, Opened};
 use super::print::{self, Failure};
 use super::typed::{self, Password};
+use super::{Admin, Format};
+use crate::backend;
 use crate::users::Users;
 use auth::{Auth, UserAccount, UserDoor};
 use engine::operation::{Operation, Select, Update};
@@ -14,7 +15,8 @@ use std::sync::Arc;
 use store::Batch;
 
 pub async fn admin(folder: &Path, database: Option<String>, what: Admin) -> Result<(), Failure> {
-    let opened = app::open(folder, database, true).await?;
+    let needs = Needs::Only(backend::accounts_schema);
+    let opened = app::open_for(folder, database, needs).await?;
     let auth = opened.backend.accounts_for_commands()?;
     let users = Users::new(Arc::clone(&opened.backend.engine));
     let find = async |email: &str| users.user_by_email(&email.trim().to_lowercase()).await;
@@ -61,14 +63,67 @@ pub async fn admin(folder: &Path, database: Option<String>, what: Admin) -> Resu
             print::line(format!("{} {email} has the role {role}", print::good("✓")));
         }
         Admin::Revoke { email, role } => {
-            auth.revoke_role(must_find(&email).await?.id, &role).await?;
-            print::line(format!(
-                "{} {email} has the role {role} no more",
-                print::good("✓")
-            ));
+            let user = must_find(&email).await?.id;
+            let had = auth.roles_of(user).await?;
+            if had.iter().any(|one| **one == *role) {
+                auth.revoke_role(user, &role).await?;
+                print::line(format!(
+                    "{} {email} has the role {role} no more",
+                    print::good("✓")
+                ));
+            } else {
+                let has = match had.as_slice() {
+                    [] => "they have no roles".to_owned(),
+                    had => format!("they have {}", had.join(", ")),
+                };
+                print::line(format!(
+                    "{} {email} did not have the role {role}; {has}",
+                    print::good("✓")
+                ));
+            }
         }
+        Admin::List { role, format } => list(&auth, role.as_deref(), format).await?,
     }
     opened.backend.store.close().await;
+    Ok(())
+}
+
+/// Roles that are listed at most.
+const LISTED: u32 = 1_000_000;
+
+/// Who has roles, one line each.
+async fn list(auth: &Auth, role: Option<&str>, format: Format) -> Result<(), Failure> {
+    let holders = auth.holders(role, LISTED).await?;
+    if format == Format::Json {
+        let all = holders.iter().map(|one| {
+            serde_json::json!({
+                "id": one.id.to_string(),
+                "email": &*one.email,
+                "roles": one.roles.iter().map(|role| &**role).collect::<Vec<_>>(),
+                "suspended": one.suspended,
+            })
+        });
+        print::line(serde_json::Value::Array(all.collect()));
+        return Ok(());
+    }
+    let widths = holders.iter().map(|one| one.email.chars().count());
+    let width = widths.max().unwrap_or(0);
+    for one in &holders {
+        let suspended = if one.suspended { "  (suspended)" } else { "" };
+        print::line(format!(
+            "{:width$}  {}{}",
+            one.email,
+            one.roles.join(", "),
+            print::dim(suspended)
+        ));
+    }
+    // Beside the list, which is for programs, too.
+    if holders.is_empty() {
+        anstream::eprintln!(
+            "nobody has {}",
+            role.map_or_else(|| "a role".to_owned(), |role| format!("the role {role}"))
+        );
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::secret;
 use spec::App;
 use spec::diagnostic::{self, Severity};
 use spec::load::{self, Loaded, Seed};
+use spec::schema::Schema;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -138,8 +139,32 @@ pub fn resolve(folder: &Path, app: &App, flags: &Flags) -> Result<Config, Failur
     Config::resolve(folder, &app.settings, flags).map_err(Failure::new)
 }
 
+/// Which tables a command needs as the app has them.
+#[derive(Debug, Clone, Copy)]
+pub enum Needs {
+    /// It sees for itself.
+    Nothing,
+    /// Those of this schema alone: what the other models need may be under way.
+    Only(fn(&App) -> Schema),
+    Everything,
+}
+
 /// Opens an app's data for a command. With `ready`, its tables must be as the app needs them.
 pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Result<Opened, Failure> {
+    let needs = if ready {
+        Needs::Everything
+    } else {
+        Needs::Nothing
+    };
+    open_for(folder, database, needs).await
+}
+
+/// The same for a command that needs some tables of the app.
+pub async fn open_for(
+    folder: &Path,
+    database: Option<String>,
+    needs: Needs,
+) -> Result<Opened, Failure> {
     let (app, _) = loaded(folder)?;
     let given = database.clone();
     let config = resolve(
@@ -159,11 +184,13 @@ pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Resul
         passing.as_bytes(),
     )
     .await?;
-    if ready {
-        let plan = backend
-            .store
-            .migration(&crate::backend::schema(&app), Extras::Keep)
-            .await?;
+    let needed = match needs {
+        Needs::Nothing => None,
+        Needs::Only(schema) => Some(schema(&app)),
+        Needs::Everything => Some(crate::backend::schema(&app)),
+    };
+    if let Some(needed) = needed {
+        let plan = backend.store.migration(&needed, Extras::Keep).await?;
         if !plan.is_settled() {
             return Err(next::tables(&plan, folder, given.as_deref()));
         }
@@ -177,16 +204,21 @@ pub async fn open(folder: &Path, database: Option<String>, ready: bool) -> Resul
 
 impl Opened {
     pub fn model(&self, name: &str) -> Result<&spec::Model, Failure> {
-        self.app.model_named(name).ok_or_else(|| {
-            let names: Vec<String> = self.app.models.iter().map(spec::Model::full_name).collect();
-            let near = spec::nearest::nearest(name, names.iter().map(String::as_str));
-            let hint = match near {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are {}", names.join(", ")),
-            };
-            Failure::new(format!("the app has no model {name}; {hint}"))
-        })
+        model(&self.app, name)
     }
+}
+
+/// A model by its full name, or the one that may be meant.
+pub fn model<'a>(app: &'a App, name: &str) -> Result<&'a spec::Model, Failure> {
+    app.model_named(name).ok_or_else(|| {
+        let names: Vec<String> = app.models.iter().map(spec::Model::full_name).collect();
+        let near = spec::nearest::nearest_model(name, names.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        Failure::new(format!("the app has no model {name}; {hint}"))
+    })
 }
 
 pub fn config(folder: &Path, database: Option<String>, format: Format) -> Result<(), Failure> {
@@ -199,6 +231,8 @@ pub fn config(folder: &Path, database: Option<String>, format: Format) -> Result
             listen: None,
         },
     )?;
+    // Nobody but a server reads it; that it is wrong is said here, too.
+    super::serve::log_format()?;
     let secret = match secret::find(folder) {
         Some(secret::Secret::Environment(_)) => format!("set (environment: {})", secret::VARIABLE),
         Some(secret::Secret::File(path, _)) => format!("set ({})", path.display()),

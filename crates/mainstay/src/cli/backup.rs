@@ -29,11 +29,14 @@ struct At {
     /// Whose backups are meant: the app's own database, whatever file is to be restored to.
     own: Database,
     folder: PathBuf,
+    /// What `--database` said.
+    asked: Option<String>,
 }
 
 impl At {
     fn open(folder: &Path, database: Option<String>) -> Result<At, Failure> {
         let (app, _) = app::loaded(folder)?;
+        let asked = database.clone();
         let flags = Flags {
             database,
             listen: None,
@@ -49,6 +52,7 @@ impl At {
             config,
             own,
             folder: folder.to_owned(),
+            asked,
         })
     }
 
@@ -296,7 +300,11 @@ async fn restore_one(at: At, asked: Asked) -> Result<(), Failure> {
     if let Some(kept) = kept {
         print::line(format!("what was there is kept as {}", kept.display()));
     }
-    print::line(format!("next: mainstay serve{}", next::app(&at.folder)));
+    print::line(format!(
+        "next: mainstay serve{}{}",
+        next::app(&at.folder),
+        next::on(at.asked.as_deref())
+    ));
     Ok(())
 }
 

@@ -9,6 +9,9 @@ use spec::{App, Principal, Uuid};
 use std::path::Path;
 use std::sync::Arc;
 
+/// What `--as` takes, for a message.
+const WHO: &str = "anonymous, user (signed in, no roles), admin, or a user's email";
+
 /// Whom a description is for.
 pub struct Asked {
     /// `anonymous`, `user`, `admin`, or a user's email.
@@ -66,7 +69,7 @@ async fn reader(folder: &Path, app: &Arc<App>, asked: &Asked) -> Result<Reader, 
         "admin" => some(&[ADMIN_ROLE]),
         email => {
             let opened = app::open(folder, asked.database.clone(), true).await?;
-            let principal = explain::principal(&opened, email).await;
+            let principal = explain::principal(&opened, email, WHO).await;
             opened.backend.store.close().await;
             principal?
         }

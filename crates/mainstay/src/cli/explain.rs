@@ -13,15 +13,15 @@ use spec::{App, Principal, Uuid};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Who `--as` means.
-pub async fn principal(opened: &Opened, who: &str) -> Result<Principal, Failure> {
+/// Who `--as` means, of whom a command takes these.
+pub async fn principal(opened: &Opened, who: &str, choices: &str) -> Result<Principal, Failure> {
     if who == "anonymous" {
         return Ok(Principal::anonymous());
     }
     let users = Users::new(Arc::clone(&opened.backend.engine));
     let Some(user) = users.user_by_email(&who.trim().to_lowercase()).await? else {
         return Err(Failure::new(format!(
-            "there is no user with the address {who}; --as takes an email or anonymous"
+            "there is no user with the address {who}; --as takes {choices}"
         )));
     };
     let auth = opened.backend.accounts_for_commands()?;
@@ -43,7 +43,7 @@ pub async fn explain(
 ) -> Result<(), Failure> {
     let opened = app::open(folder, database, true).await?;
     let model = opened.model(model)?;
-    let principal = principal(&opened, who).await?;
+    let principal = principal(&opened, who, "anonymous or a user's email").await?;
     let about = match (verb, about) {
         (_, (None, _)) => About::Rule,
         (Verb::Create, (Some(json), None)) => About::Body(json.as_bytes()),
@@ -129,9 +129,7 @@ pub async fn eval(
         Some(model) => (app::loaded(folder)?.0, model),
         None => (free_app()?, "free.records"),
     };
-    let model = app
-        .model_named(name)
-        .ok_or_else(|| Failure::new(format!("the app has no model {name}")))?;
+    let model = app::model(&app, name)?;
     let principal = match asked.who {
         "anonymous" => Principal::anonymous(),
         who => match who.parse::<Uuid>() {
@@ -141,7 +139,7 @@ pub async fn eval(
             }
             Err(_) => {
                 let opened = app::open(folder, database, true).await?;
-                principal(&opened, who).await?
+                principal(&opened, who, "anonymous, or a user's email or id").await?
             }
         },
     };
@@ -154,7 +152,7 @@ pub async fn eval(
     let expr = check::compile(asked.expr, &scope)
         .map_err(|errors| Failure::new(pointed(asked.expr, &errors)))?;
     let found = engine::evaluate(&app, &expr, model.id, asked.record.as_bytes(), &principal)
-        .map_err(|problem| Failure::new(format!("--record: {problem}")))?;
+        .map_err(|problem| Failure::new(format!("--record: {}", told(&problem))))?;
     print::line(format!("type        {}", found.ty));
     match &found.value {
         Ok(value) => print::line(format!("value       {}", print::bold(value))),
@@ -180,6 +178,13 @@ pub async fn eval(
         }
     }
     Ok(())
+}
+
+/// Without the code, which is for programs.
+fn told(problem: &spec::Problem) -> String {
+    let errors = problem.errors.iter();
+    let lines = errors.map(|error| format!("\n  {}: {}", error.pointer, error.detail));
+    lines.fold(problem.detail.clone(), |all, line| all + &line)
 }
 
 /// One open model: whatever the record holds can be named.

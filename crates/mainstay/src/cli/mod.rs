@@ -230,7 +230,7 @@ enum Command {
         #[command(subcommand)]
         what: Backup,
     },
-    /// Manage administrators, roles and passwords
+    /// Manage administrators, roles and passwords; also while the app's models and the database differ
     Admin {
         #[command(subcommand)]
         what: Admin,
@@ -338,7 +338,7 @@ enum Command {
         file: SchemaFile,
     },
     /// Print the catalogue of error codes, as docs/errors.md
-    #[command(hide = true)]
+    #[command(after_help = "Example:\n  mainstay errors > errors.md")]
     Errors,
 }
 
@@ -490,6 +490,15 @@ enum Admin {
         email: String,
         /// A word in lower case, as rules have it in auth.roles
         role: String,
+    },
+    /// List who has global roles, and which
+    #[command(after_help = "Example:\n  mainstay admin list --role admin --app shop")]
+    List {
+        /// Only those who have this role
+        #[arg(long)]
+        role: Option<String>,
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
     },
     /// Take a global role from a user
     #[command(

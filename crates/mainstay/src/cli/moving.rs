@@ -269,6 +269,7 @@ async fn write(
 }
 
 pub async fn copy(folder: &Path, from: &str, to: &str) -> Result<(), Failure> {
+    let asked = to;
     let (app, _) = app::loaded(folder)?;
     if let Some(model) = app.models.iter().find(|model| model.existing.is_some()) {
         return Err(Failure::new(format!(
@@ -348,8 +349,9 @@ pub async fn copy(folder: &Path, from: &str, to: &str) -> Result<(), Failure> {
         target.shown()
     ));
     print::line(format!(
-        "next: serve it with the same MAINSTAY_SECRET: mainstay serve{} --database URL",
-        next::app(folder)
+        "next: serve it with the same MAINSTAY_SECRET: mainstay serve{}{}",
+        next::app(folder),
+        next::on(Some(asked))
     ));
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn failure(error: StartError, folder: &Path, database: Option<&str>) -> Fail
 pub fn tables(plan: &Plan, folder: &Path, database: Option<&str>) -> Failure {
     let mut out = String::from("the database is not what the app needs:\n");
     for step in plan.steps.iter().filter(|step| step.needed) {
-        out.push_str(&format!("  missing: {}\n", step.summary));
+        out.push_str(&format!("  to do: {}\n", step.summary));
     }
     for difference in plan.in_the_way() {
         out.push_str(&format!("  {difference}\n"));

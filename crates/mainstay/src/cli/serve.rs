@@ -16,10 +16,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use store::migrate::{Allow, Plan, PlanStep};
 
-/// `MAINSTAY_LOG`: json, pretty or off; pretty on a terminal otherwise.
 fn log() -> Result<AccessLog, Failure> {
+    AccessLog::new(log_format()?, Box::new(std::io::stdout())).map_err(Failure::new)
+}
+
+/// `MAINSTAY_LOG`: json, pretty or off; pretty on a terminal otherwise.
+pub fn log_format() -> Result<Format, Failure> {
     let terminal = std::io::stdout().is_terminal();
-    let format = match std::env::var("MAINSTAY_LOG").ok().as_deref() {
+    Ok(match std::env::var("MAINSTAY_LOG").ok().as_deref() {
         Some("json") => Format::Json,
         Some("pretty") => Format::Pretty { color: terminal },
         Some("off") => Format::Off,
@@ -30,8 +34,7 @@ fn log() -> Result<AccessLog, Failure> {
                 "MAINSTAY_LOG={other} is not json, pretty or off"
             )));
         }
-    };
-    AccessLog::new(format, Box::new(std::io::stdout())).map_err(Failure::new)
+    })
 }
 
 /// The server's own events, on standard error.

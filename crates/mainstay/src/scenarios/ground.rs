@@ -231,7 +231,14 @@ impl Ground {
         };
         let backend = self.backend(store);
         let auth = backend.accounts_on_trial(self.secret.as_bytes()).await?;
-        let edge = wire(&backend, &auth, None, bounds(&self.app), AccessLog::off());
+        let edge = wire(
+            &backend,
+            &auth,
+            None,
+            bounds(&self.app),
+            AccessLog::off(),
+            false,
+        );
         Ok(Instance {
             backend,
             auth,

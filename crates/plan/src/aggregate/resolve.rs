@@ -87,7 +87,17 @@ impl<'a> Resolver<'a> {
             None => {
                 let operand = self.operand(model, path)?;
                 if operand.is_json() {
-                    return Err(bad(format!("{name} is JSON; it cannot be grouped by.")));
+                    let kind = kind(&operand);
+                    let instead = match operand.field.ty {
+                        FieldType::List { .. } => format!(
+                            " Count the records that hold an item one item at a time, with a filter: \
+                             filter=item in {name}&count=*."
+                        ),
+                        _ => String::new(),
+                    };
+                    return Err(bad(format!(
+                        "{name} is {kind}; it cannot be grouped by.{instead}"
+                    )));
                 }
                 Of::Key(operand)
             }

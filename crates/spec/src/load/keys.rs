@@ -126,7 +126,7 @@ const DAY: u64 = 24 * HOUR;
 
 pub(super) static APP: Table = Table {
     title: "mainstay.toml",
-    doc: "What the whole app is run with. Every key has a default; flags and the environment (`MAINSTAY_*`) come before the file.",
+    doc: "What the whole app is run with. Every key has a default. A flag comes before the environment, and that before the file: `MAINSTAY_DATABASE_URL` (then `DATABASE_URL`) is `database.url`, `MAINSTAY_DATABASE_POOL` is `database.pool`, and `MAINSTAY_LISTEN` is `server.listen`; no other key has a variable. `MAINSTAY_SECRET`, `MAINSTAY_LOG` and `MAINSTAY_TRACE` are no keys of the file ([operations.md](operations.md#settings)), and there are no other variables.",
     keys: &[
         key(
             "name",

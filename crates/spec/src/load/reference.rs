@@ -4,7 +4,9 @@
 use super::codes::CODES;
 use super::keys::{self, Key, Kind, Table};
 use super::scenario_keys;
+use super::walk;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// All keys of both files and all codes of mistakes, as the reference part of `docs/app.md`.
 pub fn markdown() -> String {
@@ -96,6 +98,14 @@ fn section(out: &mut String, table: &Table) {
     out.push('\n');
 }
 
+/// A bound in milliseconds, as one would write it.
+fn spelled(millis: u64) -> String {
+    match millis {
+        0 => "0s".to_owned(),
+        millis => walk::spell(Duration::from_millis(millis)),
+    }
+}
+
 fn takes(key: &Key) -> String {
     let kind = match key.kind {
         Kind::Text => "a string".to_owned(),
@@ -106,7 +116,7 @@ fn takes(key: &Key) -> String {
         Kind::Int { min, max } => format!("{min} to {max}"),
         Kind::Number => "a number".to_owned(),
         Kind::Bool => "`true`, `false`".to_owned(),
-        Kind::Duration { .. } => "a duration".to_owned(),
+        Kind::Duration { min, max } => format!("a duration, {} to {}", spelled(min), spelled(max)),
         Kind::Texts => "a list of strings".to_owned(),
         Kind::Expression => "an expression".to_owned(),
         Kind::Table(_) => "a table".to_owned(),

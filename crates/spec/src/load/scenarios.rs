@@ -6,12 +6,12 @@ use super::report::{At, Located, Report};
 use super::scenario_keys as keys;
 use super::walk::{self, Entries, choice, list};
 use crate::diagnostic::{Diagnostic, FileId, Sources};
-use crate::model::{App, Model};
-use crate::nearest::nearest;
+use crate::model::{App, Model, ModelId};
+use crate::nearest::{nearest, nearest_model};
 use crate::problem::{CATALOGUE, Code};
 use crate::scenario::{
-    self, ANONYMOUS, Actor, Body, Entry, Expect, From, Given, Keep, Like, NULL, Never, Node, Path,
-    Piece, Step, Test, Text, Tree, is_name,
+    self, ANONYMOUS, Actor, Body, Entry, Expect, From, Given, Keep, Like, NULL, Never, Node, Part,
+    Path, Piece, Step, Test, Text, Tree, is_name,
 };
 use crate::time::{parse_timestamp, timestamp_text};
 use serde_json::Number;
@@ -23,6 +23,8 @@ use toml::de::{DeTable, DeValue};
 /// Of actors who have no other.
 const PASSWORD: &str = "a long password";
 const FOLDER: &str = "tests";
+/// The records that actors are.
+const USERS: &str = "auth.users";
 /// Files of tests that are read.
 const MOST_FILES: usize = 2_000;
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"];
@@ -130,8 +132,15 @@ struct Reader<'r> {
     id: FileId,
     actors: Vec<String>,
     /// Everything that a placeholder may name at this place, actors included.
-    names: Vec<String>,
+    names: Vec<Known>,
     report: &'r mut Report,
+}
+
+/// A name, and the model of the record that it stands for; none for what a step has kept.
+#[derive(Clone)]
+struct Known {
+    name: String,
+    of: Option<ModelId>,
 }
 
 /// Where a value stands: patterns are for what is expected.
@@ -189,12 +198,13 @@ impl<'r> Reader<'r> {
             None => Text(vec![Piece::Plain(format!("{name}@example.com"))]),
         };
         let record = self.entries(&entries, "record", Side::Sent);
-        if let Some(users) = self.app.model_named("auth.users") {
+        if let Some(users) = self.app.model_named(USERS) {
             record
                 .iter()
                 .for_each(|entry| self.known_field(users, entry));
         }
-        self.new_name(name, at);
+        let users = self.app.model_named(USERS).map(|users| users.id);
+        self.new_name(name, at, users);
         self.actors.push(name.to_owned());
         let password = entries.text("password");
         let roles = entries.texts("roles").map(|roles| roles.value);
@@ -223,7 +233,7 @@ impl<'r> Reader<'r> {
             let model = model.and_then(|name| self.model(&name));
             let record = self.entries(&entries, "record", Side::Sent);
             let name = entries.text("as").map(|name| {
-                self.new_name(&name.value, name.at);
+                self.new_name(&name.value, name.at, model.map(|model| model.id));
                 name.value
             });
             if let Some(model) = model {
@@ -246,7 +256,7 @@ impl<'r> Reader<'r> {
         let name = self.needed(&entries, "name", table.at, "a test");
         let given = self.given(&entries);
         // What is given is there from the beginning; what is kept has no record to compare.
-        let records = self.names.clone();
+        let records = self.known_names();
         let mut steps = Vec::new();
         for table in entries.tables("steps") {
             steps.extend(self.step(&table));
@@ -444,7 +454,7 @@ impl<'r> Reader<'r> {
         for (name, item) in walk::in_order(table.value) {
             let at = At::new(self.id, item.span());
             let name_at = At::new(self.id, name.span());
-            self.new_name(name.get_ref(), name_at);
+            self.new_name(name.get_ref(), name_at, None);
             let text = item.get_ref().as_str().unwrap_or_default();
             let from = if let Some(header) = text.strip_prefix("headers.") {
                 Some(From::Header(header.to_lowercase()))
@@ -591,11 +601,8 @@ impl<'r> Reader<'r> {
     fn text(&mut self, text: &str, at: At) -> Text {
         match Text::parse(text) {
             Ok(parsed) => {
-                for name in parsed.names() {
-                    if name != NULL && !self.names.iter().any(|known| known == name) {
-                        let names = self.names.clone();
-                        self.unknown_name(name, at, &names);
-                    }
+                for (name, path) in parsed.places() {
+                    self.place(name, path, at);
                 }
                 parsed
             }
@@ -607,12 +614,48 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// What stands in braces is a name, and where it is that of a record, one of its fields.
+    fn place(&mut self, name: &str, path: &Path, at: At) {
+        if name == NULL {
+            return;
+        }
+        let Some(known) = self.names.iter().find(|known| known.name == name) else {
+            let names = self.known_names();
+            return self.unknown_name(name, at, &names);
+        };
+        let (app, Some(of)) = (self.app, known.of) else {
+            return;
+        };
+        let (model, Some(Part::Key(key))) = (app.model(of), path.0.first()) else {
+            return;
+        };
+        let is_users = model.full_name() == USERS;
+        if model.open || model.field_named(key).is_some() || is_users && key == "password" {
+            return;
+        }
+        let names = model.fields.iter().map(|field| field.name.as_str());
+        let near = nearest(key, names.clone());
+        let message = format!(
+            "`{name}` has no `{key}`: it is a record of `{}`",
+            model.full_name()
+        );
+        let diagnostic = self.error(at, "unknown-field", message);
+        match near {
+            Some(near) => diagnostic.help(format!("did you mean `{{{name}.{near}}}`?")),
+            None => diagnostic.help(format!("it has {}", list(names))),
+        };
+    }
+
+    fn known_names(&self) -> Vec<String> {
+        self.names.iter().map(|known| known.name.clone()).collect()
+    }
+
     fn model(&mut self, name: &Located<String>) -> Option<&'r Model> {
         let app = self.app;
         let model = app.model_named(&name.value);
         if model.is_none() {
             let names: Vec<String> = app.models.iter().map(Model::full_name).collect();
-            let near = nearest(&name.value, names.iter().map(String::as_str));
+            let near = nearest_model(&name.value, names.iter().map(String::as_str));
             let message = format!("there is no model `{}`", name.value);
             let diagnostic = self.error(name.at, "unknown-model", message);
             match near {
@@ -662,15 +705,18 @@ impl<'r> Reader<'r> {
         diagnostic.help(help);
     }
 
-    fn new_name(&mut self, name: &str, at: At) {
+    fn new_name(&mut self, name: &str, at: At, of: Option<ModelId>) {
         if !is_name(name) || name == NULL {
             self.error(at, "bad-name", format!("`{name}` cannot be a name here"))
                 .help("write lower-case letters, digits and `_`, a letter first");
-        } else if self.names.iter().any(|known| known == name) {
+        } else if self.names.iter().any(|known| known.name == name) {
             self.error(at, "duplicate-name", format!("there is a `{name}` already"))
                 .help("call it something else");
         } else {
-            self.names.push(name.to_owned());
+            self.names.push(Known {
+                name: name.to_owned(),
+                of,
+            });
         }
     }
 

@@ -5,6 +5,7 @@ use super::report::{At, Report};
 use super::walk::list;
 use crate::diagnostic::FileId;
 use crate::input::{self, Input};
+use crate::json::Fault;
 use crate::model::{Field, KeyKind, Model};
 use crate::nearest::nearest;
 use crate::settings::Limits;
@@ -118,13 +119,13 @@ impl Line<'_> {
             Err(error) => {
                 // Columns are bytes from 1.
                 let at = error.column().saturating_sub(1).min(self.text.len());
-                let what = format!("this line is no JSON object: {error}");
+                let fault = Fault::of(self.text.as_bytes(), &error);
+                let what = format!("this line is no JSON object: {}", fault.what);
                 (self.text.floor_char_boundary(at), what)
             }
             Ok(_) => (0, problem.detail.trim_end_matches('.').to_owned()),
         };
         let at = self.from + at;
-        let what = what.split(" at line ").next().unwrap_or(&what);
         report
             .error(At::new(self.file, at..at), "bad-seed", what)
             .help("a seed is one JSON object a line, without commas between the lines");

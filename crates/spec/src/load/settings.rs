@@ -4,7 +4,7 @@ use super::keys;
 use super::report::{At, Located, Report};
 use super::walk::{Entries, not_built};
 use crate::diagnostic::FileId;
-use crate::settings::{Registration, Settings};
+use crate::settings::{Registration, Settings, is_address};
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -193,11 +193,7 @@ fn check_name(name: &Located<String>, report: &mut Report) {
 }
 
 fn check_listen(listen: &Located<String>, report: &mut Report) {
-    let fits = listen
-        .value
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if !fits {
+    if !is_address(&listen.value) {
         report
             .error(listen.at, "bad-address", "this is not an address and a port")
             .help("write `\"127.0.0.1:7070\"` for this machine alone, `\"0.0.0.0:7070\"` for all networks");

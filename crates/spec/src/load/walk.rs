@@ -579,7 +579,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, ()> {
     ))
 }
 
-fn spell(duration: Duration) -> String {
+pub(super) fn spell(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
     let (unit, size) = UNITS
         .iter()

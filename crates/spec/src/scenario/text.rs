@@ -63,11 +63,11 @@ impl Text {
         Ok(Text(pieces))
     }
 
-    /// The names in it.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    /// The names in it, each with what it leads to.
+    pub fn places(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Plain(_) => None,
-            Piece::Named { name, .. } => Some(name.as_str()),
+            Piece::Named { name, path } => Some((name.as_str(), path)),
         })
     }
 

@@ -171,7 +171,9 @@ impl Places<'_> {
         let fits_not =
             |name: &str| convert::misfit(self.dialect, &format!("t.{}", quoted(name)), from, to);
         let say = |verb: &str| {
-            format!("{verb} a {column} that does not fit {words}: change it with a data step first")
+            format!(
+                "{verb} a value of {column} that does not fit {words}: change it with a data step first"
+            )
         };
         Some(self.check(
             Part::Column(column.to_owned()),

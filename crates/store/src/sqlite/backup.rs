@@ -196,9 +196,12 @@ pub fn replace(path: &Path, with: &Path, kept: &Path) -> Result<()> {
     fs::rename(with, path).map_err(|cause| super::unavailable(path, &cause))
 }
 
-/// Whether no server has it for itself at this moment.
+/// Whether no server has it for itself at this moment. Where none ever had, nothing is left behind.
 pub fn unserved(path: &Path) -> Result<()> {
-    lock(path).map(drop)
+    match beside(path, ".lock").exists() {
+        true => lock(path).map(drop),
+        false => Ok(()),
+    }
 }
 
 /// Makes a database one file, with nothing beside it, which shows that nobody else has it open.

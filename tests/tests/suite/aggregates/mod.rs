@@ -525,7 +525,11 @@ each_store!(
             ("group_by=name,name", "request.bad_aggregate", "twice"),
             ("group_by=name;drop", "request.bad_aggregate", "not a field"),
             ("group_by=attrs", "request.bad_aggregate", "JSON"),
-            ("group_by=tags", "request.bad_aggregate", "JSON"),
+            (
+                "group_by=tags",
+                "request.bad_aggregate",
+                "filter=item in tags&count=*",
+            ),
             (
                 "group_by=undeclared",
                 "request.bad_aggregate",

@@ -1,7 +1,10 @@
 //! Administrators, passwords and roles from the command line.
 
 use super::cli::{APP, MIGRATE, app, create_admin};
+use mainstay_tests::place::{Place, write_app};
 use mainstay_tests::process::{Process, run, run_with};
+use mainstay_tests::*;
+use serde_json::Value as Json;
 
 #[test]
 fn administrators_and_roles() {
@@ -157,3 +160,93 @@ async fn an_administrator_made_before_the_first_start_does_not_stop_it() {
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
+
+/// In the middle of a deployment the folder is ahead of the database, or behind it.
+fn while_the_models_differ(on: On) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let place = runtime.block_on(Place::new(on));
+    let folder = place.path().join("app");
+    write_app(&folder, APP);
+    let with = |arguments: &[&str], input: &str| {
+        run_with(&folder, arguments, &[("DATABASE_URL", &place.url)], input)
+    };
+    let create = |email: &'static str| ["admin", "create", email, "--password-stdin"];
+    // Nothing is there: what is missing is Mainstay's own, and no other table is spoken of.
+    let refused = with(&create("a@example.com"), "a long password\n");
+    refused.expect(
+        4,
+        &[
+            "create table mainstay.roles",
+            "create table auth.users",
+            "migrate apply",
+        ],
+    );
+    assert!(!refused.said().contains("shop.tags"), "{}", refused.said());
+    with(MIGRATE, "").expect(0, &[]);
+    let ahead = APP.replace(
+        "[models.tags.access]",
+        "more = { type = \"int\" }\n[models.tags.access]",
+    );
+    let ahead = format!("{ahead}\n[models.others.fields]\nname = {{ type = \"string\" }}\n");
+    write_app(&folder, &ahead);
+    with(&["import", "auth.users", "none.jsonl"], "").expect(4, &["shop.others"]);
+    with(&create("a@example.com"), "a long password\n").expect(0, &["a@example.com created"]);
+    with(&create("b@example.com"), "a long password\n").expect(0, &["b@example.com created"]);
+    for (arguments, said) in [
+        (
+            &["grant", "b@example.com", "editor"][..],
+            "has the role editor",
+        ),
+        (
+            &["revoke", "b@example.com", "admin"],
+            "has the role admin no more",
+        ),
+        (
+            &["revoke", "b@example.com", "admin"],
+            "did not have the role admin; they have editor",
+        ),
+        (
+            &["revoke", "a@example.com", "editr"],
+            "did not have the role editr; they have admin",
+        ),
+        (
+            &["password", "b@example.com", "--password-stdin"],
+            "has a new password",
+        ),
+    ] {
+        with(&[&["admin"], arguments].concat(), "another long password\n").expect(0, &[said]);
+    }
+    // Who is what, one line each.
+    let list = |arguments: &[&str]| {
+        let ended = with(&[&["admin", "list"], arguments].concat(), "");
+        ended.expect(0, &[]);
+        ended.stdout
+    };
+    assert_eq!(list(&[]), "a@example.com  admin\nb@example.com  editor\n");
+    assert_eq!(list(&["--role", "editor"]), "b@example.com  editor\n");
+    assert_eq!(list(&["--role", "nobody"]), "");
+    with(&["admin", "list", "--role", "nobody"], "").expect(0, &["nobody has the role nobody"]);
+    with(&["admin", "grant", "a@example.com", "editor"], "").expect(0, &[]);
+    let json: Json = serde_json::from_str(&list(&["--role", "admin", "--format", "json"]))
+        .expect("JSON and nothing else");
+    assert_eq!(json.as_array().map(Vec::len), Some(1));
+    assert_eq!(json[0]["email"], "a@example.com");
+    assert_eq!(json[0]["roles"], serde_json::json!(["admin", "editor"]));
+    assert_eq!(json[0]["suspended"], false);
+    assert!(json[0]["id"].as_str().is_some_and(|id| id.len() == 36));
+    // What the users themselves lack is in the way.
+    let users = format!(
+        "{ahead}## modules/auth/module.toml\n[models.users.fields]\nnick = {{ type = \"string\" }}\n"
+    );
+    write_app(&folder, &users);
+    with(&["admin", "grant", "a@example.com", "x"], "").expect(4, &["auth.users", "nick"]);
+    runtime.block_on(place.remove());
+}
+
+on_each!(
+    commands_work_while_the_models_differ,
+    while_the_models_differ
+);

@@ -489,6 +489,18 @@ fn config_says_where_each_setting_comes_from() {
         ("MAINSTAY_DATABASE_URL", "sqlite:b.db"),
     ];
     assert_eq!(get(&both, &[], url).1, "environment: MAINSTAY_DATABASE_URL");
+    // Every one, so that what is refused can be looked up.
+    assert_eq!(get(&[], &[], "limits.search_words").0, 32);
+    for (name, wrong, said) in [
+        ("MAINSTAY_LISTEN", "nope", "127.0.0.1:8080"),
+        ("MAINSTAY_LISTEN", "127.0.0.1:70707", "127.0.0.1:8080"),
+        ("MAINSTAY_DATABASE_POOL", "many", "from 1 to 1000"),
+        ("MAINSTAY_DATABASE_POOL", "0", "from 1 to 1000"),
+        ("MAINSTAY_LOG", "loud", "json, pretty or off"),
+    ] {
+        run_with(folder, &["config"], &[(name, wrong)], "").expect(1, &[name, wrong, said]);
+    }
+    run(folder, &["serve", "--listen", "nope"]).expect(1, &["nope (flag)", "127.0.0.1:8080"]);
     let human = run(folder, &["config"]);
     human.expect(
         0,

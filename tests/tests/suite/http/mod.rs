@@ -29,3 +29,4 @@ mod retries;
 mod routes;
 mod slow_steps;
 mod tables;
+mod words;

@@ -182,7 +182,7 @@ fn an_import_says_one_thing_of_a_bad_id() {
     for id in ["\"nope\"", "\"\"", "5", "null"] {
         let what = match id {
             "null" => "lines.jsonl:1: id is set by the server.",
-            _ => "lines.jsonl:1: id is not an id of this model.",
+            _ => "lines.jsonl:1: id must be a UUID with hyphens, like 0198",
         };
         let tag = format!("{{\"name\":\"a\",\"id\":{id}}}\n");
         import(folder, &tag).expect(1, &[what, "nothing was imported"]);

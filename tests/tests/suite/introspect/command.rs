@@ -154,8 +154,8 @@ fn nothing_changes_in_the_database_until_it_is_asked_for() {
             refused.expect(
                 4,
                 &[
-                    "missing: create schema mainstay",
-                    "missing: create table auth.users",
+                    "to do: create schema mainstay",
+                    "to do: create table auth.users",
                     "next: mainstay migrate apply app",
                 ],
             );

@@ -206,7 +206,9 @@ migrating!(
         let wide = things("n = { type = \"decimal\", scale = 6 }\nname = { type = \"string\" }");
         let said = refused(before.migrate(&wide, Allow::EVERYTHING).await.1);
         assert!(
-            said.contains("1 record of shop.things has a n that does not fit decimals of scale 6"),
+            said.contains(
+                "1 record of shop.things has a value of n that does not fit decimals of scale 6"
+            ),
             "{said}"
         );
         let number = things("n = { type = \"int\" }\nname = { type = \"int\" }");
