@@ -406,8 +406,7 @@ impl Judge {
             .filter(|f| !f.hidden && visible[usize::from(f.id.0)]);
         let etag = crate::etag::tag(
             model,
-            record.id(),
-            record.version(model),
+            crate::etag::At::of(model, record),
             names.map(|f| f.name.as_str()),
         );
         Answer::Record {

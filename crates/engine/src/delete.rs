@@ -254,7 +254,7 @@ impl Removal {
             return Err(Problem::not_found());
         }
         if let Some(precondition) = &self.if_match
-            && !etag::matches(precondition, model, stored.id(), stored.version(model))
+            && !etag::matches(precondition, model, &stored)
         {
             return Err(Problem::new(
                 Code::PreconditionFailed,

@@ -184,9 +184,20 @@ impl Run<'_> {
 
 /// The entity tag of a record from what [`plan::read::Planner::one`] captures.
 fn tag_of(model: &Model, id: &Value, captured: &[Value], caller: Caller<'_>) -> Option<String> {
-    let (version, seen) = match captured {
-        [Value::Int(version), seen @ ..] => (*version, seen),
+    let (version, rest) = match captured {
+        [Value::Int(version), rest @ ..] => (*version, rest),
         _ => return None,
+    };
+    let (created_at, seen) = match model.created_at() {
+        Some(_) => rest
+            .split_first()
+            .map(|(at, seen)| (etag::moment(at), seen))?,
+        None => (None, rest),
+    };
+    let at = etag::At {
+        id,
+        version,
+        created_at,
     };
     let mut seen = seen.iter();
     let visible = model
@@ -199,7 +210,7 @@ fn tag_of(model: &Model, id: &Value, captured: &[Value], caller: Caller<'_>) -> 
             Rule::When(_) => seen.next() == Some(&Value::Bool(true)),
         })
         .map(|field| field.name.as_str());
-    Some(etag::tag(model, id, version, visible))
+    Some(etag::tag(model, at, visible))
 }
 
 /// The answer from the row of one record without related ones.

@@ -495,7 +495,7 @@ impl Turn {
         }
         let version = stored.version(model);
         if let Some(precondition) = &self.change.if_match
-            && !etag::matches(precondition, model, stored.id(), version)
+            && !etag::matches(precondition, model, &stored)
         {
             return Err(Problem::new(
                 Code::PreconditionFailed,

@@ -86,6 +86,22 @@ impl<'a> Planner<'a> {
         piece.outputs.push(Output::Captured {
             ty: ColumnType::Int,
         });
+        // A record that was deleted and created again is at version 1 again.
+        if let Some(created_at) = model.created_at() {
+            let captured = Output::Captured {
+                ty: ColumnType::Timestamp,
+            };
+            match piece.shared(created_at) {
+                Some(at) => piece.outputs.push(Output::Shared {
+                    source: Source::Row(at),
+                    output: Box::new(captured),
+                }),
+                None => {
+                    piece.add("t.\"created_at\"");
+                    piece.outputs.push(captured);
+                }
+            }
+        }
         for (_, rule) in self.guarded(model) {
             let (condition, done) = sql.aside(|sql| self.rules(model, "t").rule(sql, &rule));
             done?;

@@ -407,6 +407,32 @@ each_store!(preconditions_compare_versions, APP, async |fx| {
     );
 });
 
+// It is at version 1 again, with the same id: another record all the same.
+each_store!(a_tag_ends_with_its_record, APP, async |fx| {
+    let who = user(1);
+    let id = spec::new_id().hyphenated().to_string();
+    let body = json!({"name": "A", "price": 1});
+    let made = fx.replace(&who, P, &id, body.clone()).await;
+    let tag = made.etag();
+    assert_eq!(fx.one(&who, P, &id).await.etag(), tag);
+    let named = Query::new().fields("name");
+    fx.delete(&who, P, &id).await.done();
+    fx.replace(&who, P, &id, body.clone()).await.ok();
+    let again = fx.one(&who, P, &id).await.etag();
+    assert_ne!(again, tag);
+    assert_eq!(fx.one_with(&who, P, &id, named).await.etag(), again);
+    let stale = Some(tag.as_str());
+    for reply in [
+        fx.update_if(&who, P, &id, json!({"name": "B"}), stale)
+            .await,
+        fx.replace_if(&who, P, &id, body, stale, false).await,
+        fx.delete_if(&who, P, &id, stale).await,
+    ] {
+        assert_eq!(reply.code(), "data.precondition_failed");
+    }
+    fx.delete_if(&who, P, &id, Some(&again)).await.done();
+});
+
 each_store!(a_put_onto_a_hidden_id_is_a_conflict, APP, async |fx| {
     fx.replace(&user(1), "shop.codes", "secret", json!({"value": 1}))
         .await
