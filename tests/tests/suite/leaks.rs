@@ -1,6 +1,7 @@
 //! The leak matrix: actor × record × field × surface, from the committed table `leak-matrix.toml`. A surface without
 //! its rows fails, and an operation without a surface does not compile.
 
+use engine::{Beforehand, IdempotencyKey};
 use mainstay_tests::*;
 use plan::operation::{
     Aggregate, Batch, Create, CreateMany, Delete, DeleteMany, List, Matching, One, Operation,
@@ -22,6 +23,7 @@ open   = { type = "int", optional = true }
 cost   = { type = "int", optional = true, read = "owner == auth.id", write = "owner == auth.id" }
 audit  = { type = "int", optional = true, read = "'boss' in auth.roles", write = "'boss' in auth.roles" }
 fixed  = { type = "int", optional = true, write = "false" }
+box    = { type = "relation", to = "boxes", optional = true }
 [models.items.access]
 read   = "public || owner == auth.id || 'boss' in auth.roles"
 create = "owner == auth.id"
@@ -39,6 +41,10 @@ audit  = { type = "text", optional = true, read = "'boss' in auth.roles" }
 fixed  = { type = "text", optional = true, write = "false" }
 [models.papers.access]
 read = "public || owner == auth.id || 'boss' in auth.roles"
+
+[models.boxes.access]
+read   = "true"
+create = "true"
 
 [models.lines.fields]
 item = { type = "relation", to = "items", on_delete = "cascade" }
@@ -60,15 +66,21 @@ fn surfaces(operation: &Operation) -> &'static [&'static str] {
         ],
         Operation::One(_) => &["one"],
         Operation::Aggregate(_) => &["sum", "extreme", "group", "having", "sorted_groups"],
-        Operation::Create(_) => &["create"],
-        Operation::Update(_) => &["update"],
+        Operation::Create(_) => &["create", "nested"],
+        Operation::Update(_) => &["update", "answered", "replayed"],
         Operation::Replace(_) => &["replace", "upsert"],
         Operation::Delete(_) => &["delete"],
         Operation::CreateMany(_) => &["create_many"],
         Operation::UpdateMany(_) => &["update_many", "matching"],
         Operation::DeleteMany(_) => &["delete_many"],
         Operation::Upsert(_) => &["upsert_key"],
-        Operation::Batch(_) => &["batch_create", "batch_update", "batch_delete"],
+        Operation::Batch(_) => &[
+            "batch_create",
+            "batch_update",
+            "batch_replace",
+            "batch_upsert",
+            "batch_delete",
+        ],
     }
 }
 
@@ -306,13 +318,14 @@ async fn answered(
             assert!(!text.contains(field), "{field} is told: {text}");
             "hidden".to_owned()
         }
-        "create" | "create_many" | "batch_create" | "upsert" => {
+        "create" | "nested" | "create_many" | "batch_create" | "upsert" => {
             let mut body = json!({"name": "x", "owner": who.id.map(|id| id.to_string()).unwrap_or(uid(1)), "public": kind == "public", "open": 1, "cost": 1, "audit": 1, "fixed": 1});
             for other in FIELDS.iter().filter(|f| **f != field) {
                 body.as_object_mut().expect("an object").remove(*other);
             }
             let reply = match surface {
                 "create" => fx.create(who, M, body).await,
+                "nested" => fx.create(who, "m.boxes", json!({"items": [body]})).await,
                 "create_many" => fx.create_many(who, M, json!([body])).await,
                 "batch_create" => {
                     let item = json!({"op": "create", "model": M, "body": body});
@@ -326,14 +339,35 @@ async fn answered(
             let reply = fx.update(who, M, id, json!({ field: HIGH + 1 })).await;
             written(fx, &reply).await
         }
-        "replace" | "upsert_key" => {
+        "answered" | "replayed" => {
+            let again = surface == "replayed";
+            let key = spec::new_id().to_string();
+            let mut reply = renamed(fx, who, id, &key).await;
+            if again && reply.0.is_ok() {
+                // What they saw of it at first does not matter any more.
+                reply = renamed(fx, who, id, &key).await;
+            }
+            match reply.0 {
+                Ok(_) => shown(Some(&reply.ok())).to_owned(),
+                Err(_) => refusal(&reply),
+            }
+        }
+        "replace" | "upsert_key" | "batch_replace" | "batch_upsert" => {
             let mut body = json!({
                 "name": "x", "slug": "s", "owner": uid(1), "public": kind == "public", "open": HIGH,
             });
             body[field] = json!(HIGH + 1);
             let reply = match surface {
                 "replace" => fx.replace(who, M, id, body).await,
-                _ => fx.upsert(who, M, "slug", body).await,
+                "upsert_key" => fx.upsert(who, M, "slug", body).await,
+                "batch_replace" => {
+                    let item = json!({"op": "replace", "model": M, "id": id, "body": body});
+                    fx.batch(who, json!([item])).await
+                }
+                _ => {
+                    let item = json!({"op": "upsert", "model": M, "key": "slug", "body": body});
+                    fx.batch(who, json!([item])).await
+                }
             };
             written(fx, &reply).await
         }
@@ -424,6 +458,31 @@ async fn searched(fx: &Fixture, surface: &str, kind: &str, field: &str, who: &Pr
     word.to_owned()
 }
 
+/// A change of what everybody who may change the record may set, under a key; the answer is the record.
+async fn renamed(fx: &Fixture, who: &Principal, id: &str, key: &str) -> Reply {
+    let body = bytes::Bytes::from_static(b"{\"name\": \"y\"}");
+    let update = Operation::Update(Update {
+        model: fx.model(M).id,
+        id: id.to_owned(),
+        body: body.clone(),
+        if_match: None,
+        select: Select::default(),
+    });
+    // Who is not known has no keys.
+    let once = who.id.map(|_| IdempotencyKey {
+        value: key.to_owned(),
+        target: format!("PATCH /api/m/items/{id}"),
+        request: vec![body],
+    });
+    let beforehand = Beforehand {
+        once,
+        ..Beforehand::default()
+    };
+    let engine = &fx.engine;
+    let done = engine.execute_on(&fx.app, who, update, beforehand).await;
+    Reply(done.result)
+}
+
 /// A record that everybody may see, with lower values.
 async fn decoy(fx: &Fixture) -> String {
     let body = json!({"name": "decoy", "owner": uid(4), "public": true, "open": 1, "cost": 1, "audit": 1, "fixed": 1});
@@ -445,7 +504,7 @@ async fn written(fx: &Fixture, reply: &Reply) -> String {
     {
         fx.delete(&system(), M, id).await.0.ok();
     }
-    if let Ok(engine::Answer::Many { .. }) = &reply.0 {
+    if reply.0.is_ok() {
         let others = Query::new().filter("slug == null");
         fx.delete_many(&system(), M, others).await.0.ok();
     }
