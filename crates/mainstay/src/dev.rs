@@ -273,14 +273,15 @@ pub fn greeting(app: &App, seeds: &[Seed], base: &str) -> Vec<String> {
     }
     match who(false) {
         Some((email, password)) => {
+            // Each can be pasted as it is, one after the other: the second keeps the token for the third.
             out.push(format!(
-                "  curl -X POST {base}/api/auth/login -H 'content-type: application/json' \\"
+                "  TOKEN=$(curl -s {base}/api/auth/login -H 'content-type: application/json' \\"
             ));
             out.push(format!(
-                "       -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}'"
+                "       -d '{{\"email\":\"{email}\",\"password\":\"{password}\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\).*/\\1/')"
             ));
             out.push(format!(
-                "  curl {base}/api/auth/me -H \"authorization: Bearer $TOKEN\"   # its access_token"
+                "  curl {base}/api/auth/me -H \"authorization: Bearer $TOKEN\""
             ));
             out.push(String::new());
             out.push(format!("  demo login: {email} / {password}"));

@@ -303,3 +303,34 @@ async fn on_a_terminal_it_asks_before_what_holds_up_writes() {
     terminal.type_in("y\n");
     terminal.wait_for("reloaded");
 }
+
+/// They are the first that anybody tries: each works as it is pasted, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lines_that_a_demo_prints_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    run(folder.path(), &["new", "demo", "--template", "marketplace"]).expect(0, &[]);
+    let server = Process::start(&folder.path().join("demo"), &["dev"]).await;
+    assert!(server.stderr.wait_for("reference:").await);
+    let said = server.stderr.text();
+    let (_, lines) = said.split_once("ready in").expect("the first line");
+    let (lines, _) = lines.split_once("demo login").expect("the login");
+    let script: String = lines
+        .lines()
+        .skip(1)
+        .fold(String::new(), |all, line| all + line.trim_start() + "\n");
+    let script = format!(
+        "set -euo pipefail\n{}",
+        script.replace("curl ", "curl -sf ")
+    );
+    let pasted = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .output()
+        .expect("bash");
+    let answers = String::from_utf8_lossy(&pasted.stdout);
+    assert!(pasted.status.success(), "{script}{answers}");
+    assert!(answers.starts_with("{\"data\":[{\"id\":"), "{answers}");
+    assert!(
+        answers.contains("\"email\":\"demo@example.com\""),
+        "{answers}"
+    );
+}
