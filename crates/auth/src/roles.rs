@@ -2,7 +2,7 @@
 
 use crate::auth::Auth;
 use crate::fault::unauthenticated;
-use spec::principal::ADMIN_ROLE;
+use spec::principal::{A_ROLE, ADMIN_ROLE, is_role};
 use spec::problem::Result;
 use spec::statement::{Step, Written};
 use spec::{Code, FieldError, Principal, Problem, Uuid, Value};
@@ -17,9 +17,6 @@ pub struct Holder {
     /// All of theirs, in the order of their names.
     pub roles: Vec<Arc<str>>,
 }
-
-/// Characters of a role's name at most.
-const MOST_CHARACTERS: usize = 63;
 
 impl Auth {
     /// A user's global roles, in the order of their names.
@@ -151,19 +148,10 @@ fn administrator(principal: &Principal) -> Result<()> {
     }
 }
 
-/// A role's name is a word that rules can spell: `[a-z][a-z0-9_-]*`.
 fn check(role: &str) -> Result<()> {
-    let fits = role.len() <= MOST_CHARACTERS
-        && role.starts_with(|c: char| c.is_ascii_lowercase())
-        && role
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
-    if fits {
+    if is_role(role) {
         return Ok(());
     }
-    let detail = format!(
-        "A role is a word of lower-case letters, digits, _ and -, of {MOST_CHARACTERS} characters at most."
-    );
-    let error = FieldError::at("role", "format", detail);
+    let error = FieldError::at("role", "format", format!("A role is {A_ROLE}."));
     Err(Problem::invalid(vec![error]))
 }

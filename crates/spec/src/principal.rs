@@ -42,6 +42,20 @@ pub struct Principal {
 /// The global role that access rules do not bind.
 pub const ADMIN_ROLE: &str = "admin";
 
+/// Characters of a role's name at most.
+const MOST_OF_ROLE: usize = 63;
+/// What a role is, for a message.
+pub const A_ROLE: &str = "a word of lower-case letters, digits, _ and -, of 63 characters at most";
+
+/// Whether a text can be a role: a word that rules can spell, `[a-z][a-z0-9_-]*`.
+pub fn is_role(text: &str) -> bool {
+    text.len() <= MOST_OF_ROLE
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+}
+
 impl Principal {
     pub fn anonymous() -> Principal {
         Principal {

@@ -156,7 +156,7 @@ fn unregistrable(model: &Model, decl: &ModelDecl, report: &mut Report) {
     for (made, field) in declared(model, decl) {
         let denied = match &made.write {
             Rule::Allow => false,
-            Rule::Deny => true,
+            Rule::Deny => is_denied(&field.write),
             Rule::When(rule) => match &fold::fold(rule, known).kind {
                 ExprKind::Literal(value) => *value != Value::Bool(true),
                 _ => false,

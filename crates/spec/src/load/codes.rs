@@ -170,6 +170,10 @@ pub const CODES: &[Code] = &[
         "Warning. A `create` rule that no record can satisfy.",
     ),
     code(
+        "unknown-role",
+        "Warning. A role of a seeded user that no rule asks for, and that is nearly one that some rule does.",
+    ),
+    code(
         "unregistrable",
         "Warning. A required field of `auth.users` that nobody who registers can give.",
     ),

@@ -2,6 +2,7 @@
 
 use super::names::AUTH;
 use super::report::{At, Report};
+use super::scenarios;
 use crate::diagnostic::{FileId, Source, Sources};
 use crate::nearest::nearest;
 use crate::schema::Dialect;
@@ -101,6 +102,12 @@ pub(super) fn find(folder: &Path) -> Found {
     if modules.is_empty() {
         found.stray(folder, Path::new(""), &[MODULES]);
     }
+    // Where there is one of that name, another one like it is somebody's own.
+    for known in [MIGRATIONS, scenarios::FOLDER] {
+        if !folder.join(known).exists() {
+            found.stray(folder, Path::new(""), &[known]);
+        }
+    }
     for path in found.list(folder, Path::new(MIGRATIONS)) {
         match role(&path) {
             Some(_) => found.read(folder, &path),
@@ -122,6 +129,13 @@ pub(super) fn find(folder: &Path) -> Found {
         // The built-in module is there without a file: a folder may hold nothing but seeds for it.
         if folder.join(&file).exists() {
             found.read(folder, &file);
+            for path in found.list(folder, &module) {
+                let is_toml = path.extension().is_some_and(|ending| ending == "toml");
+                if is_toml && path != file && folder.join(&path).is_file() {
+                    let mended = format!("what a module declares is in its `{MODULE_FILE}`");
+                    found.strays.push((path, mended));
+                }
+            }
         } else if found.misnamed(folder, &module) {
             // The file that was found says it all.
         } else if !module.ends_with(AUTH) {

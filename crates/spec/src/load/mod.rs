@@ -29,6 +29,7 @@ pub mod schema;
 mod searched;
 mod seeds;
 mod settings;
+mod sound;
 mod transactions;
 mod walk;
 
@@ -38,6 +39,7 @@ use crate::nearest::nearest;
 use declare::ModuleDecl;
 use files::{Found, Role};
 use report::Report;
+use sound::Sound;
 use std::path::{Path, PathBuf};
 
 pub use report::{At, Located};
@@ -258,7 +260,17 @@ fn seeds(
     report: &mut Report,
 ) -> Vec<Seed> {
     let mut seeds = Vec::new();
-    let is_whole = !report.has_errors();
+    let sound = Sound::of(app, modules, report);
+    let roles = seeds::roles(app);
+    let unread = |module: &str| {
+        let mut texts = parts.texts.iter();
+        texts.any(|(at, role)| *role == Role::Module(module.to_owned()) && report.is_muted(at.file))
+    };
+    let unread: Vec<&str> = modules
+        .iter()
+        .map(|decl| decl.name.as_str())
+        .filter(|name| unread(name))
+        .collect();
     for SeedFile {
         at,
         role,
@@ -271,9 +283,16 @@ fn seeds(
         };
         if let Some(found) = app.model_in(module, model) {
             let text = sources.get(at.file).map_or("", |source| &source.text);
-            // Held to models that somebody is still mending, they would be blamed for those.
-            if is_whole {
-                seeds::check(text, *cut, found, &app.settings.limits, at.file, report);
+            // Held to what somebody is still mending, they would be blamed for that.
+            let excused = sound.excused(found.id);
+            if let Some(excused) = excused.filter(|_| !unread.contains(&module.as_str())) {
+                let held = seeds::Held {
+                    model: found,
+                    settings: &app.settings,
+                    excused,
+                    roles: &roles,
+                };
+                seeds::check(text, *cut, held, at.file, report);
             }
             seeds.push(Seed {
                 model: found.id,

@@ -122,6 +122,11 @@ impl Report {
         self.muted.insert(file);
     }
 
+    /// Whether the file's TOML does not parse: of what is in it nothing is known for certain.
+    pub fn is_muted(&self, file: FileId) -> bool {
+        self.muted.contains(&file)
+    }
+
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }

@@ -7,7 +7,7 @@ use super::report::{At, Located, Report};
 use super::resolve;
 use crate::diagnostic::Sources;
 use crate::expr::check::{Purpose, Scope, compile};
-use crate::expr::{AuthField, Expr, ExprKind, Span};
+use crate::expr::{AuthField, Expr, ExprError, ExprKind, Span};
 use crate::model::{Access, App, Field, FieldId, Model, ModelId, Rule};
 use crate::nearest::nearest;
 use crate::types::FieldType;
@@ -181,10 +181,20 @@ impl Compiler<'_> {
             }
             Err(errors) => errors,
         };
-        if self.names_broken(&text.value) {
-            return None;
-        }
-        if let Some(help) = self.unquoted(model, purpose, &text.value)
+        let broken = self.names_broken(&text.value);
+        // What touches a field that could not be made says nothing; the rest of the expression does.
+        let touches = |error: &ExprError| {
+            let (start, end) = (error.span.start as usize, error.span.end as usize);
+            text.value
+                .get(start..end)
+                .is_none_or(|part| self.names_broken(part))
+        };
+        let errors: Vec<ExprError> = match broken {
+            true => errors.into_iter().filter(|e| !touches(e)).collect(),
+            false => errors,
+        };
+        if let false = broken
+            && let Some(help) = self.unquoted(model, purpose, &text.value)
             && let Some(first) = errors.first()
         {
             // One slip, however many mistakes an expression of such words has.

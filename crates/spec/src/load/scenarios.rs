@@ -22,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 
 /// Of actors who have no other.
 const PASSWORD: &str = "a long password";
-const FOLDER: &str = "tests";
+pub(super) const FOLDER: &str = "tests";
 /// The records that actors are.
 const USERS: &str = "auth.users";
 /// Files of tests that are read.

@@ -4,28 +4,65 @@
 use super::report::{At, Report};
 use super::walk::list;
 use crate::diagnostic::FileId;
+use crate::expr::{AuthField, ExprKind};
 use crate::input::{self, Input};
 use crate::json::Fault;
-use crate::model::{Field, KeyKind, Model};
+use crate::model::{App, Field, KeyKind, Model, Rule};
 use crate::nearest::nearest;
-use crate::settings::Limits;
+use crate::principal::{A_ROLE, ADMIN_ROLE, is_role};
+use crate::settings::Settings;
 use crate::types::{FieldType, ItemType};
+use crate::value::Value;
 use crate::{FieldError, Problem};
 use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
-/// What a user's line may say beside the fields of the model; see `import`.
-const OF_USERS: &[&str] = &["password", "roles"];
+// What a user's line may say beside the fields of the model; see `import`.
+const PASSWORD: &str = "password";
+const ROLES: &str = "roles";
+
+/// What lines are held to.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub model: &'a Model,
+    pub settings: &'a Settings,
+    /// Fields whose declarations are still being mended: nothing is said of them.
+    pub excused: &'a HashSet<String>,
+    /// Roles that rules ask for.
+    pub roles: &'a [Arc<str>],
+}
+
+/// The roles that the app's rules ask for, as far as they are written out.
+pub(super) fn roles(app: &App) -> Vec<Arc<str>> {
+    let mut found: Vec<Arc<str>> = vec![Arc::from(ADMIN_ROLE)];
+    let mut look = |rule: &Rule| {
+        let Rule::When(rule) = rule else { return };
+        let (mut asks, mut texts) = (false, Vec::new());
+        rule.walk(&mut |expr| match &expr.kind {
+            ExprKind::Auth(AuthField::Roles) => asks = true,
+            ExprKind::Literal(Value::Text(text)) => texts.push(Arc::clone(text)),
+            _ => {}
+        });
+        if asks {
+            found.append(&mut texts);
+        }
+    };
+    for model in &app.models {
+        let access = &model.access;
+        for rule in [&access.read, &access.create, &access.update, &access.delete] {
+            look(rule);
+        }
+        for field in &model.fields {
+            look(&field.read);
+            look(&field.write);
+        }
+    }
+    found
+}
 
 /// Looks at the lines of a text, whose last one may be cut off where `cut`.
-pub(super) fn check(
-    text: &str,
-    cut: bool,
-    model: &Model,
-    limits: &Limits,
-    file: FileId,
-    report: &mut Report,
-) {
+pub(super) fn check(text: &str, cut: bool, held: Held<'_>, file: FileId, report: &mut Report) {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let (from, whole) = (start, line.ends_with('\n') || !cut);
@@ -39,8 +76,8 @@ pub(super) fn check(
                 text: line.trim(),
                 from,
                 file,
-                model,
-                limits,
+                model: held.model,
+                held,
             }
             .check(report);
         }
@@ -53,12 +90,12 @@ struct Line<'a> {
     from: usize,
     file: FileId,
     model: &'a Model,
-    limits: &'a Limits,
+    held: Held<'a>,
 }
 
 impl Line<'_> {
     fn check(&self, report: &mut Report) {
-        let read = match input::read(self.model, self.text.as_bytes(), self.limits) {
+        let read = match input::read(self.model, self.text.as_bytes(), &self.held.settings.limits) {
             Ok(read) => read,
             Err(problem) => return self.malformed(&problem, report),
         };
@@ -66,9 +103,13 @@ impl Line<'_> {
         let mut misspelt = Vec::new();
         for error in &read.errors {
             let name = field_of(error);
+            if self.held.excused.contains(&name) {
+                continue;
+            }
             match self.model.field_named(&name) {
                 Some(field) => self.wrong(field, &error.detail, report),
-                None if is_users && OF_USERS.contains(&name.as_str()) => {}
+                None if is_users && name == PASSWORD => self.password(report),
+                None if is_users && name == ROLES => self.roles(report),
                 None if error.code == "unknown" && !self.model.open => {
                     misspelt.extend(nearest(&name, self.fields()));
                     self.unknown(&name, report);
@@ -84,11 +125,62 @@ impl Line<'_> {
         self.missing(&read, &misspelt, report);
     }
 
+    /// A member as a value; null where there is none.
+    fn member(&self, name: &str) -> serde_json::Value {
+        let read = serde_json::from_str::<serde_json::Value>(self.text);
+        read.ok()
+            .and_then(|mut line| line.get_mut(name).map(serde_json::Value::take))
+            .unwrap_or_default()
+    }
+
+    fn password(&self, report: &mut Report) {
+        let least = self.held.settings.auth.password_min;
+        let said = match self.member(PASSWORD).as_str() {
+            None => "`password` is not a string".to_owned(),
+            Some(text) if text.chars().count() < least as usize => {
+                format!("`password` has less than {least} characters")
+            }
+            Some(_) => return,
+        };
+        let help = format!("write a password of at least {least} characters, in quotes");
+        self.refused(PASSWORD, &said, &help, report);
+    }
+
+    fn roles(&self, report: &mut Report) {
+        let roles = self.member(ROLES);
+        let Some(roles) = roles.as_array() else {
+            let help = "write `\"roles\": [\"admin\"]`";
+            return self.refused(ROLES, "`roles` is not a list", help, report);
+        };
+        for role in roles {
+            let known = self.held.roles.iter().map(|role| &**role);
+            match role.as_str() {
+                Some(role) if is_role(role) => {
+                    if let Some(near) = nearest(role, known).filter(|near| *near != role) {
+                        report
+                            .warning(
+                                self.key(ROLES),
+                                "unknown-role",
+                                format!("no rule asks for the role `{role}`"),
+                            )
+                            .label(format!("did you mean `{near}`?"));
+                    }
+                }
+                Some(_) | None => {
+                    let said = format!("{role} is no role");
+                    self.refused(ROLES, &said, &format!("a role is {A_ROLE}"), report);
+                }
+            }
+        }
+    }
+
     /// Fields without a value that must have one. One slip is one mistake: a misspelt field is not missing too.
     fn missing(&self, read: &Input, misspelt: &[&str], report: &mut Report) {
         for field in self.model.fields.iter().filter(|field| !field.system) {
             let name = &field.name;
-            let excused = field.optional || misspelt.contains(&name.as_str());
+            let excused = field.optional
+                || self.held.excused.contains(name)
+                || misspelt.contains(&name.as_str());
             if excused || read.errors.iter().any(|error| error.is_at(name)) {
                 continue;
             }

@@ -118,7 +118,10 @@ fn what_a_field_does_not_take_is_said_with_what_it_does() {
 fn models_that_are_being_mended_are_not_held_against_seeds() {
     let broken = THINGS.replace("type = \"bool\"", "type = \"boolean\"");
     let loaded = load_texts(&[(SHOP, &broken), (SEED, "{\"live\": 1}\n{nonsense\n")]);
-    assert_eq!(loaded.diagnostics.len(), 1);
+    let said = lines(&loaded.diagnostics, &loaded.sources);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("`boolean` is not a type"), "{said:?}");
+    assert!(said[1].contains("is no JSON object"), "{said:?}");
 }
 
 #[test]
@@ -136,4 +139,62 @@ fn a_large_seed_is_looked_at_as_far_as_it_is_read() {
     seed.insert_str(0, "{nonsense}\n");
     std::fs::write(root.join(SEED), &seed).expect("a file");
     assert_eq!(spec::load::load(root).diagnostics.len(), 1);
+}
+
+/// One field is wrong: everything that is not about it is said all the same.
+#[test]
+fn what_is_broken_excuses_nothing_else() {
+    let broken = |module: &str, seed: &str| {
+        let loaded = load_texts(&[(SHOP, module), (SEED, seed)]);
+        assert!(loaded.app.is_none());
+        lines(&loaded.diagnostics, &loaded.sources)
+    };
+    let module = r#"
+[models.things.fields]
+status = { type = "enun", values = ["a"] }
+size = { type = "int", max = "many" }
+name = { type = "string", max = 5, check = "name.size() > nothing" }
+other = { type = "relation", to = "keyed", optional = true }
+[models.things.access]
+read = "status == 'a' || nme == 'x'"
+update = "status == 5"
+[models.keyed]
+id = "intt"
+"#;
+    let seed = r#"{"status": 7, "size": "x", "name": "short", "other": 9}
+{"nam": "x"}
+{"status": "a", "zzz": 1, "name": "x"}
+"#;
+    let said = broken(module, seed).join("\n");
+    for text in [
+        "`enun` is not a type",
+        "`max` takes a number",
+        "has no field `nothing`",
+        "has no field `nme`",
+        "has no field `nam`",
+        "has no field `zzz`",
+        "`intt` is not one of the values here",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    // What a broken declaration would be needed for is not blamed on rules and seeds.
+    for blamed in [
+        "has no field `status`",
+        "no `size`",
+        "no `status`",
+        "status is",
+        "size must",
+        "other must",
+        "`5`",
+    ] {
+        assert!(!said.contains(blamed), "{blamed}: {said}");
+    }
+    // In a file that does not parse, and in a model of which not even the key is known, nothing is certain.
+    for module in [
+        "[models.things.fields]\nname = {",
+        "[models.things]\nid = \"intt\"\n[models.things.fields]\n",
+    ] {
+        let said = broken(module, "{\"id\": \"7\", \"zzz\": 1}\n").join("\n");
+        assert!(!said.contains("bad-seed"), "{said}");
+    }
 }
