@@ -14,7 +14,7 @@ use spec::expr::{Expr, ExprKind, Place};
 use spec::input;
 use spec::problem::Result;
 use spec::statement::Statement;
-use spec::{App, Code, Model, ModelId, Principal, Rule, Value};
+use spec::{App, Code, FieldId, Model, ModelId, Principal, Rule, Value};
 use store::error::problem_of;
 
 /// What is asked about.
@@ -40,7 +40,8 @@ pub struct Explanation {
     pub above_rules: Option<&'static str>,
     /// What is left once the caller is known.
     pub folded: String,
-    /// The fields that the folded rule names, with the record's values. None where no record is asked about.
+    /// The fields that the folded rule names, with the record's values, and what it names over to-one relations. None
+    /// where no record is asked about.
     pub values: Vec<(String, String)>,
     /// What a change makes of those, where one is asked about.
     pub becomes: Vec<(String, String)>,
@@ -144,6 +145,10 @@ impl Run<'_> {
             Err(problem) => Err(problem),
             Ok(draft) => {
                 out.values = values(judge, rule, &draft.record);
+                let related = self
+                    .related(judge, rule, &draft.record, &draft.record)
+                    .await?;
+                out.values.extend(related);
                 let record = &draft.record;
                 let allowed = match &draft.guard {
                     Some(guard) => self.asked(judge, None, record, guard, &unreadable).await?,
@@ -200,6 +205,8 @@ impl Run<'_> {
         }
         let (record, answers) = Record::from_row(model, &rows.captured);
         out.values = values(judge, rule, &record);
+        let related = self.related(judge, rule, &record, &record).await?;
+        out.values.extend(related);
         out.allowed = Some(match asked.is_empty() {
             true => judge.holds(rule, &record, Some(&record)),
             false => answers.first() == Some(&Value::Bool(true)),
@@ -237,7 +244,11 @@ impl Run<'_> {
             return Ok(());
         };
         out.values = values(judge, rule, &stored);
+        let related = self.related(judge, rule, &stored, &stored).await?;
+        out.values.extend(related);
         out.becomes = values(judge, rule, &result);
+        let related = self.related(judge, rule, &result, &stored).await?;
+        out.becomes.extend(related);
         out.becomes.retain(|value| !out.values.contains(value));
         out.allowed = Some(rehearsal.decided.is_ok());
         out.note = match rehearsal.decided {
@@ -258,6 +269,119 @@ impl Run<'_> {
             Err(problem) => Some(problem.to_string()),
         };
         Ok(())
+    }
+}
+
+/// Values over relations that are told at most: each costs a read for every step of its way.
+const MOST_RELATED: usize = 20;
+
+impl Run<'_> {
+    /// What a rule names over to-one relations, each step of the way and what it leads to: `company`, `company.owner`.
+    /// Whoever asks for an explanation runs the app's commands, and sees what decided.
+    async fn related(
+        &self,
+        judge: &Judge,
+        rule: &Rule,
+        this: &Record,
+        old: &Record,
+    ) -> Result<Vec<(String, String)>> {
+        let Rule::When(expr) = rule else {
+            return Ok(Vec::new());
+        };
+        let mut ways: Vec<Way> = Vec::new();
+        expr.walk(&mut |e: &Expr| {
+            if let ExprKind::Field { place, field, .. } = &e.kind
+                && let Some(way) = Way::of(place, *field)
+                && ways.len() < MOST_RELATED
+                && !ways.contains(&way)
+            {
+                ways.push(way);
+            }
+        });
+        let mut out: Vec<(String, String)> = Vec::new();
+        for way in ways {
+            let (mut name, mut record) = match way.from_old {
+                true => ("old.".to_owned(), old.clone()),
+                false => (String::new(), this.clone()),
+            };
+            let mut model = judge.model();
+            for (hop, to) in way.hops {
+                name.push_str(&model.field(hop).name);
+                let key = record.get(hop).clone();
+                let said = (name.clone(), value_text(&key));
+                if !out.contains(&said) {
+                    out.push(said);
+                }
+                name.push('.');
+                model = self.app.model(to);
+                match self.record_behind(judge, model, key).await? {
+                    Some(found) => record = found,
+                    None => {
+                        record = Record {
+                            values: vec![Value::Null; model.fields.len()],
+                            extra: None,
+                            stale: false,
+                            left_out: Vec::new(),
+                        };
+                    }
+                }
+            }
+            name.push_str(&model.field(way.field).name);
+            out.push((name, value_text(record.get(way.field))));
+        }
+        Ok(out)
+    }
+
+    async fn record_behind(
+        &self,
+        judge: &Judge,
+        model: &Model,
+        key: Value,
+    ) -> Result<Option<Record>> {
+        if key.is_null() {
+            return Ok(None);
+        }
+        let statement = judge
+            .planner()
+            .stored(model, key, &[], Hold::No)
+            .map_err(unsupported(Code::Internal))?;
+        let read = self.engine.store.read(&statement, self.bounds(1)).await;
+        let rows = read.map_err(problem_of)?;
+        Ok((!rows.captured.is_empty()).then(|| Record::from_row(model, &rows.captured).0))
+    }
+}
+
+/// From a record over to-one relations to a field.
+#[derive(PartialEq)]
+struct Way {
+    from_old: bool,
+    /// Fields, and the models that they lead to.
+    hops: Vec<(FieldId, ModelId)>,
+    field: FieldId,
+}
+
+impl Way {
+    /// None where there is no relation on it, or it begins among many records.
+    fn of(place: &Place, field: FieldId) -> Option<Way> {
+        let mut hops = Vec::new();
+        let mut at = place;
+        let from_old = loop {
+            match at {
+                Place::This => break false,
+                Place::Old => break true,
+                Place::Var(_) => return None,
+                Place::Follow { base, field, to } => {
+                    hops.push((*field, *to));
+                    at = base;
+                }
+            }
+        };
+        hops.reverse();
+        (!hops.is_empty()).then_some(Way {
+            from_old,
+            hops,
+            field,
+        })
     }
 }
 

@@ -521,3 +521,51 @@ each_store!(explain_asks_what_a_write_asks, CREW, async |fx| {
         }
     }
 });
+
+// Over a relation, too, one sees on which values it was decided.
+each_store!(
+    explain_shows_what_decided_over_relations,
+    CREW,
+    async |fx| {
+        for (team, owner) in [("mine", 1), ("theirs", 2)] {
+            let body = json!({"id": team, "owner": uid(owner)});
+            fx.create(&system(), "crew.teams", body).await.ok();
+        }
+        let body = json!({"id": "m", "team": "mine"});
+        fx.create(&system(), "crew.members", body).await.ok();
+        let id = fx.model("crew.members").id;
+        let told = async |verb, about| {
+            let told = fx.engine.explain(&user(2), verb, id, about).await;
+            told.expect("an explanation")
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mine = [pair("team", "\"mine\""), pair("team.owner", &uid(1))];
+        let theirs = [pair("team", "\"theirs\""), pair("team.owner", &uid(2))];
+        let stored = told(plan::access::Verb::Update, engine::About::Record("m")).await;
+        assert_eq!(
+            (stored.allowed, &stored.values[..]),
+            (Some(false), &mine[..])
+        );
+        let change = engine::About::Change("m", b"{\"team\":\"theirs\"}");
+        let changed = told(plan::access::Verb::Update, change).await;
+        assert_eq!(
+            (changed.allowed, &changed.values[..]),
+            (Some(false), &mine[..])
+        );
+        assert_eq!(changed.becomes, theirs);
+        let body = engine::About::Body(b"{\"id\":\"n\",\"team\":\"theirs\"}");
+        let created = told(plan::access::Verb::Create, body).await;
+        assert_eq!(
+            (created.allowed, &created.values[..]),
+            (Some(true), &theirs[..])
+        );
+        // A record that is not there decides as null does.
+        let body = engine::About::Body(b"{\"id\":\"n\",\"team\":\"nobody\"}");
+        let nobody = told(plan::access::Verb::Create, body).await;
+        let nothing = [pair("team", "\"nobody\""), pair("team.owner", "null")];
+        assert_eq!(
+            (nobody.allowed, &nobody.values[..]),
+            (Some(false), &nothing[..])
+        );
+    }
+);
