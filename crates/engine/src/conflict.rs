@@ -293,6 +293,16 @@ fn conflict(keys: &[Vec<String>]) -> Problem {
     }
     let detail = match keys {
         [columns] if columns.len() > 1 => said(columns),
+        // An index over an expression, which no field is.
+        [columns] if columns.is_empty() => {
+            let detail = "A record with the same unique value exists.";
+            errors.push(FieldError {
+                pointer: String::new(),
+                code: "duplicate",
+                detail: detail.to_owned(),
+            });
+            detail.to_owned()
+        }
         [] | [_] => "A record with the same unique value exists.".to_owned(),
         _ => "Records with the same unique values exist.".to_owned(),
     };

@@ -9,10 +9,11 @@ use crate::references::Leading;
 use plan::access::{self, Verb};
 use plan::operation::{Create, Select};
 use plan::write::Logged;
+use spec::expr::{AuthField, ExprKind};
 use spec::input::{self, Holds, Input};
 use spec::problem::Result;
 use spec::statement::{Step, Written};
-use spec::{Code, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value};
+use spec::{Code, Field, FieldError, FieldId, KeyKind, Model, ModelId, Problem, Rule, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -319,6 +320,9 @@ impl Judge {
         let mut errors = input.errors.clone();
         let record = self.blank(input, key, &mut errors);
         self.missing(&record, &mut errors);
+        if self.lacks_a_caller(input, &errors) {
+            return Err(self.denied("create"));
+        }
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
@@ -357,6 +361,24 @@ impl Judge {
             unreadable: unreadable.to_vec(),
             invalid,
         })
+    }
+
+    /// Whether a field was left out that signing in would give: `default = "auth.id"`. Who has forgotten their token is
+    /// told so, and not to send somebody's id. It hangs on the declaration and on what was sent, not on any record, and
+    /// says less than that the field is required.
+    fn lacks_a_caller(&self, input: &Input, errors: &[FieldError]) -> bool {
+        let gives = |field: &Field| {
+            let default = field.default.as_ref();
+            default.is_some_and(|default| matches!(default.kind, ExprKind::Auth(AuthField::Id)))
+        };
+        self.principal.is_anonymous()
+            && self.model().fields.iter().any(|field| {
+                gives(field)
+                    && input.get(field.id).is_none()
+                    && errors
+                        .iter()
+                        .any(|error| error.code == "required" && error.is_at(&field.name))
+            })
     }
 
     /// The steps that create it. Where a check fails they only ask whether the guard holds, and are none where there

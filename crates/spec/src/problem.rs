@@ -139,8 +139,8 @@ entries! {
     NotFound "access.not_found" 404 "There is no such record" "It does not exist, or you may not read it.";
     Forbidden "access.forbidden" 403 "You may not do this" "The access rule of the model does not allow it; mainstay explain shows which and why.";
     FieldForbidden "access.field_forbidden" 403 "You may not write this field" "errors[] points at the fields.";
-    Invalid "data.invalid" 422 "The data is not valid" "errors[] lists every failure with a JSON pointer.";
-    Conflict "data.conflict" 409 "A record with the same unique value exists" "errors[] points at the field.";
+    Invalid "data.invalid" 422 "The data is not valid" "errors[] lists every failure with a JSON pointer; an empty pointer is all of the record.";
+    Conflict "data.conflict" 409 "A record with the same unique value exists" "errors[] points at the field; at all of the record, where the database names none.";
     PreconditionFailed "data.precondition_failed" 412 "The record is not as If-Match or If-None-Match requires" "If-Match: read it again, apply your change to what you find, and send the new ETag. If-None-Match: * only creates, and there is a record already.";
     Restricted "data.restricted" 409 "Something else needs this as it is" "The detail says what: delete, change or replace that first.";
     Contended "data.contended" 409 "The record is being changed by many at once" "Try again.";

@@ -569,3 +569,88 @@ each_store!(
         );
     }
 );
+
+const SIGNS: &str = r#"
+## modules/blog/module.toml
+[models.posts.fields]
+author = { type = "relation", to = "auth.users", default = "auth.id" }
+title = { type = "string" }
+[models.posts.access]
+read   = "true"
+create = "auth.id != null && author == auth.id"
+[models.papers.fields]
+author = { type = "relation", to = "auth.users", default = "auth.id" }
+title = { type = "string" }
+[models.papers.access]
+read   = "true"
+create = "true"
+[models.guests.fields]
+author = { type = "relation", to = "auth.users", default = "auth.id", optional = true }
+title = { type = "string" }
+[models.guests.access]
+read   = "true"
+create = "true"
+"#;
+
+// Who forgot their token is told to sign in, and not to send somebody's id.
+each_store!(
+    who_left_out_what_signing_in_gives_is_told_to_sign_in,
+    SIGNS,
+    async |fx| {
+        let (posts, papers, guests) = ("blog.posts", "blog.papers", "blog.guests");
+        for (who, model, body, code) in [
+            // A rule that asks for a caller.
+            (anonymous(), posts, json!({"title": "x"}), "auth.required"),
+            (
+                anonymous(),
+                posts,
+                json!({"title": "x", "author": uid(1)}),
+                "auth.required",
+            ),
+            (user(1), posts, json!({"zzz": 1}), "data.invalid"),
+            (
+                user(1),
+                posts,
+                json!({"title": "x", "author": uid(2)}),
+                "access.forbidden",
+            ),
+            // A rule that asks for none: whatever else is wrong with it is not looked at.
+            (anonymous(), papers, json!({"title": "x"}), "auth.required"),
+            (anonymous(), papers, json!({"zzz": 1}), "auth.required"),
+            (
+                anonymous(),
+                papers,
+                json!({"title": "x", "author": null}),
+                "data.invalid",
+            ),
+            (
+                anonymous(),
+                papers,
+                json!({"title": "x", "author": 7}),
+                "data.invalid",
+            ),
+            // Where it is not required, nothing is missing.
+            (anonymous(), guests, json!({}), "data.invalid"),
+        ] {
+            assert_eq!(
+                fx.create(&who, model, body.clone()).await.code(),
+                code,
+                "{body}"
+            );
+        }
+        let refused = fx.create(&anonymous(), papers, json!({"title": "x"})).await;
+        assert_eq!(
+            refused.problem().detail,
+            "Sign in to create records of blog.papers."
+        );
+        assert!(refused.problem().errors.is_empty());
+        fx.create(&user(1), posts, json!({"title": "x"})).await.ok();
+        fx.create(&anonymous(), guests, json!({"title": "x"}))
+            .await
+            .ok();
+        let many = fx
+            .create_many(&anonymous(), posts, json!([{"title": "x"}, {"title": "y"}]))
+            .await;
+        assert_eq!(many.code(), "auth.required");
+    }
+);

@@ -175,6 +175,7 @@ pub(super) fn model<'c>(
     for index in &relation.indexes {
         index_of(&mut model, index, &mut listing);
     }
+    unindexed(&model, &mut listing);
     for check in &relation.checks {
         check_of(&mut model, check, &mut listing);
     }
@@ -520,6 +521,25 @@ fn index_of(model: &mut Model<'_>, index: &Index, listing: &mut Listing<'_>) {
             fields,
             unique: index.unique,
         });
+    }
+}
+
+/// Relations of tables of Mainstay's own have an index each; PostgreSQL makes none for a foreign key.
+fn unindexed(model: &Model<'_>, listing: &mut Listing<'_>) {
+    let relation = model.relation;
+    for field in &model.fields {
+        let column = &field.column.name;
+        let leads = |index: &Index| {
+            let first = index.columns.first().and_then(Option::as_ref);
+            index.method == "btree" && !index.partial && index.valid && first == Some(column)
+        };
+        let is_relation = matches!(field.ty, Ty::Relation { .. });
+        let served = relation.key.first() == Some(column) || relation.indexes.iter().any(leads);
+        if is_relation && !served {
+            let why = "no index serves this relation; until there is one, what follows it backwards reads the \
+                       whole table";
+            listing.add(column, What::Different, why);
+        }
     }
 }
 

@@ -108,6 +108,7 @@ fn keys_and_types_of_every_kind_come_back_as_they_were_sent() {
             .update(&who, "shop.types", &id(&second), patch.clone())
             .await;
         assert_eq!(taken.code(), "data.conflict");
+        assert_eq!(taken.errors(), [" duplicate"]);
         patch["free"] = json!("other");
         patch["rank"] = json!(1);
         let patched = fx
