@@ -376,7 +376,10 @@ impl<'a> Planner<'a> {
 
     fn sum(&self, number: Number, field: &str) -> String {
         match (self.dialect, number) {
-            (Dialect::Postgres, _) => format!("sum({field})"),
+            // What a sum is, follows its column: a numeric of a bigint alone, and of a real no more than a real.
+            (Dialect::Postgres, Number::Int) => format!("sum({field}::bigint)"),
+            (Dialect::Postgres, Number::Float) => format!("sum({field}::float8)"),
+            (Dialect::Postgres, Number::Decimal(_)) => format!("sum({field})"),
             // PostgreSQL fails where a sum of doubles is beyond them; SQLite would answer infinity.
             (Dialect::Sqlite, Number::Float) => format!("mainstay_finite(sum({field}))"),
             (Dialect::Sqlite, Number::Int | Number::Decimal(_)) => format!("mainstay_sum({field})"),

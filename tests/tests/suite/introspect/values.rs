@@ -437,3 +437,49 @@ fn rules_see_in_memory_what_the_database_sees() {
         }
     });
 }
+
+const NARROW: &str = r#"
+CREATE TABLE sizes (id int PRIMARY KEY, i2 smallint, i4 int, i8 bigint, f4 real, f8 float8, n numeric(8,2));
+INSERT INTO sizes VALUES
+    (1, 30000, 2000000000, 5, 0.1, 0.1, 1.25), (2, 30000, 2000000000, 6, 16777216, 0.2, 1.25), (3, 3, 4, 7, 1, 0.3, 1);
+"#;
+
+/// PostgreSQL's sums are of another type than their column, and of one that depends on it.
+#[test]
+fn narrow_numbers_are_added_up_like_wide_ones() {
+    on(NARROW, async |old| {
+        let draft = old.draft(&["public"]).await;
+        let (fx, _) = old.serve(&draft, "").await;
+        let who = admin();
+        for (field, sum, avg, max) in [
+            ("i2", json!(60003), json!("20001.0000"), json!(30000)),
+            (
+                "i4",
+                json!(4000000004i64),
+                json!("1333333334.6667"),
+                json!(2000000000),
+            ),
+            ("i8", json!(18), json!("6.0000"), json!(7)),
+            ("n", json!("3.50"), json!("1.166667"), json!("1.25")),
+        ] {
+            let query = format!("sum={field}&avg={field}&max={field}");
+            let mut groups = fx.aggregate(&who, "shop.sizes", &query).await.data();
+            let wanted = json!({format!("sum_{field}"): sum, format!("avg_{field}"): avg, format!("max_{field}"): max});
+            assert_eq!(groups.remove(0), wanted);
+        }
+        let reals = fx
+            .aggregate(&who, "shop.sizes", "sum=f4&sum=f8")
+            .await
+            .data();
+        let of = |name: &str| reals[0][name].as_f64().expect("a number");
+        assert!(
+            (of("sum_f4") - 16_777_217.1).abs() < 0.01,
+            "{}",
+            of("sum_f4")
+        );
+        assert!((of("sum_f8") - 0.6).abs() < 1e-9);
+        let kept = "group_by=i2&sum=i4&having=sum_i4 > 5&sort=-sum_i4";
+        let groups = fx.aggregate(&who, "shop.sizes", kept).await.data();
+        assert_eq!(groups, [json!({"i2": 30000, "sum_i4": 4000000000i64})]);
+    });
+}
