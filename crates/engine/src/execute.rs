@@ -242,7 +242,10 @@ impl Engine {
 /// A store knows of a deadline, not which setting it comes from.
 fn name_limit(app: &App, result: &mut Result<Answer>) {
     if let Err(problem) = result
-        && matches!(problem.code, Code::QueryTimeout | Code::Overloaded)
+        && matches!(
+            problem.code,
+            Code::QueryTimeout | Code::Overloaded | Code::StoreBusy
+        )
     {
         let time = app.settings.limits.query_time.as_millis() as u64;
         problem.limit = Some(("limits.query_time", time));

@@ -186,6 +186,9 @@ impl<'a> Resolver<'a> {
         relations: &mut u32,
     ) -> Result<()> {
         let model = want.model;
+        if depth > 0 && access::is_closed(model, self.caller) {
+            return Err(not_for_you(&item.name, Code::BadExpand));
+        }
         let twice = || Problem::new(Code::BadExpand, format!("{} is expanded twice.", item.name));
         if let Some(field) = model.field_named(&item.name)
             && let Some(relation) = field.relation()
@@ -238,7 +241,10 @@ impl<'a> Resolver<'a> {
             }
             return Ok(());
         }
-        if let Some(inverse) = model.inverse_named(&item.name) {
+        // What leads here from a model that the caller cannot reach has a name that it gave: it is as if there were none.
+        if let Some(inverse) = model.inverse_named(&item.name)
+            && !access::is_closed(self.app.model(inverse.model), self.caller)
+        {
             if want.to_many.iter().any(|e| e.name == inverse.name) {
                 return Err(twice());
             }
@@ -316,13 +322,7 @@ impl<'a> Resolver<'a> {
     /// A field that the caller may name; an error of `code` otherwise.
     fn field(&self, model: &'a Model, name: &str, code: Code) -> Result<&'a Field> {
         if access::is_closed(model, self.caller) {
-            return Err(Problem::new(
-                code,
-                format!(
-                    "What leads to {} is not for you, so it cannot be named here.",
-                    shown(name)
-                ),
-            ));
+            return Err(not_for_you(name, code));
         }
         let Some(field) = model.field_named(name) else {
             let known: Vec<&str> = self.named(model).map(|f| f.name.as_str()).collect();
@@ -829,6 +829,17 @@ fn by_filter_only(field: &Field, asked: &PlainFilter) -> Option<String> {
         | FieldType::Uuid
         | FieldType::Relation { .. } => None,
     }
+}
+
+/// A name of a model that is closed to the caller, whether it has it or not.
+fn not_for_you(name: &str, code: Code) -> Problem {
+    Problem::new(
+        code,
+        format!(
+            "What leads to {} is not for you, so it cannot be named here.",
+            shown(name)
+        ),
+    )
 }
 
 fn hidden_field(field: &Field, code: Code) -> Problem {

@@ -37,6 +37,7 @@ impl Failure {
                 Failure::Contended
             }
             _ if is_decided(db) => Failure::Refused,
+            SqlState::READ_ONLY_SQL_TRANSACTION => Failure::Lost,
             ref code if is_down(code) => Failure::Lost,
             SqlState::FEATURE_NOT_SUPPORTED | SqlState::INVALID_SQL_STATEMENT_NAME => {
                 Failure::Stale
@@ -110,6 +111,11 @@ fn refused(db: &DbError, maybe: bool) -> StoreError {
         SqlState::LOCK_NOT_AVAILABLE => StoreError::Busy { cause },
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE => StoreError::OutOfRange { cause },
         SqlState::DISK_FULL => StoreError::Full { cause },
+        // A server that became a standby, or was told to take no writes: for the time being, and certainly not done.
+        SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unavailable {
+            cause,
+            maybe: false,
+        },
         ref code if is_down(code) => StoreError::Unavailable { cause, maybe },
         ref code if is_rule(code) => StoreError::Refused {
             cause,

@@ -161,21 +161,28 @@ impl Pool {
         let asked = Instant::now();
         loop {
             tries += 1;
-            // When it had a connection.
-            let turn = OnceLock::new();
-            let once = self.read_once(statement, deadline, &turn);
+            let reached = Reached::default();
+            let once = self.read_once(statement, deadline, &reached);
             let ended = match tokio::time::timeout_at(deadline.into(), once).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(ended)) => ended,
+                // A statement is read in no time, unless somebody has its tables to themselves.
+                Err(_) if reached.turn.get().is_some() && reached.prepared.get().is_none() => {
+                    Ended::Failed(StoreError::Busy {
+                        cause: "a table was locked".to_owned(),
+                    })
+                }
                 Err(_) => Ended::Failed(StoreError::Timeout),
             };
             let ended = match ended {
-                Ended::Failed(error) => Ended::Failed(
-                    error.with_turn(asked, turn.get().copied().unwrap_or_else(Instant::now)),
-                ),
+                Ended::Failed(error) => Ended::Failed(error.with_turn(
+                    asked,
+                    reached.turn.get().copied().unwrap_or_else(Instant::now),
+                )),
                 other => other,
             };
             match ended {
+                Ended::Again(busy @ StoreError::Busy { .. }) => return Err(busy),
                 Ended::Stale | Ended::Again(_) if tries < 3 => {}
                 Ended::Dead(_) if tries < 3 => self.bury(tries).await,
                 Ended::Stale => return Err(stale()),
@@ -190,19 +197,25 @@ impl Pool {
         &self,
         statement: &Statement,
         deadline: Instant,
-        turn: &OnceLock<Instant>,
+        reached: &Reached,
     ) -> std::result::Result<Answer, Ended> {
         let client = self.get(deadline).await.map_err(Ended::Failed)?;
-        turn.get_or_init(Instant::now);
+        reached.turn.get_or_init(Instant::now);
         let prepared = client
             .prepare_cached(&statement.text)
             .await
             .map_err(undone)?;
+        reached.prepared.get_or_init(|| ());
         let planned = match statement.lane {
             Lane::ByValues => "; set local plan_cache_mode = force_custom_plan",
             Lane::Bounded | Lane::Unbounded => "",
         };
-        let begin = format!("begin read only; {}{planned}", limits(deadline));
+        // Sooner than the statement's own limit, so that whoever waits for a lock (a table that is being altered) is
+        // told that, and not that the query is slow.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let lock = (left.as_millis() * 9 / 10).max(1);
+        let limits = limits(deadline);
+        let begin = format!("begin read only; {limits}; set local lock_timeout = {lock}{planned}");
         // Polled in order, so sent in order: three messages and one wait.
         let (began, answer, ended) = tokio::join!(
             biased;
@@ -344,6 +357,15 @@ fn limits(deadline: Instant) -> String {
     let left = deadline.saturating_duration_since(Instant::now());
     // Zero would mean no limit.
     format!("set local statement_timeout = {}", left.as_millis().max(1))
+}
+
+/// How far a read came, for when its time is up.
+#[derive(Default)]
+struct Reached {
+    /// When it had a connection.
+    turn: OnceLock<Instant>,
+    /// The server has read the statement.
+    prepared: OnceLock<()>,
 }
 
 /// How a transaction that writes begins.

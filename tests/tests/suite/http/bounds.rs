@@ -201,7 +201,10 @@ async fn every_limit(served: &Served) {
     ];
     let mut met = met;
     if served.place.on == On::Postgres {
-        met.push(("limits.query_time", 1000, while_locked(served).await));
+        let waited = while_locked(served).await;
+        assert_eq!(waited.word(), "503 store.busy");
+        assert!(waited.header("retry-after").is_some());
+        met.push(("limits.query_time", 1000, waited));
     }
     let reference = spec::load::reference::markdown();
     let mut seen = BTreeSet::from([

@@ -72,6 +72,9 @@ const SURFACES: &[&str] = &[
     "GET /api/vault/shelves?filter=of_shel.exists(s, s.{F} == 'x')",
     "GET /api/vault/shelves?expand=nothing",
     "GET /api/vault/shelves?expand={F}",
+    "GET /api/vault/shelves?expand=safe.{F}",
+    "GET /api/vault/shelves?expand={F}.label",
+    "GET /api/vault/shelves?expand=safe.{F}.label",
 ];
 
 /// Hidden names, each beside one that nothing is called.
@@ -81,6 +84,7 @@ const NAMES: &[(&str, &str)] = &[
     ("shelf", "shelv"),
     ("grade", "grude"),
     ("created_at", "crafted_at"),
+    ("of_shelf", "of_shelv"),
 ];
 
 async fn ask(caller: &Caller, surface: &str, field: &str, value: &str) -> Reply {

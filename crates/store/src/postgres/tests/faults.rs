@@ -324,6 +324,41 @@ async fn a_full_server_is_unavailable() {
     ));
 }
 
+/// As a standby is, and a server that its operators keep from writing for a while.
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_unavailable_to_them() {
+    let shop = fixture().await;
+    let stranger = shop.stranger().await;
+    let name = shop.database.url();
+    let (_, name) = name.rsplit_once('/').unwrap();
+    let switch = async |how: &str| {
+        let sql = format!(
+            "alter database {name} {how}; select pg_terminate_backend(pid) from pg_stat_activity \
+             where datname = current_database() and pid <> pg_backend_pid()"
+        );
+        stranger.batch_execute(&sql).await.unwrap();
+    };
+    switch("set default_transaction_read_only = on").await;
+    for steps in [vec![create("a")], vec![create("a"), create("b")]] {
+        let mut written = shop.write(steps.clone()).await;
+        // The connections from before are gone, which the first may be told.
+        if let Err(StoreError::Unavailable { maybe: true, .. }) = written {
+            written = shop.write(steps).await;
+        }
+        assert!(
+            matches!(&written, Err(StoreError::Unavailable { maybe: false, cause }) if cause.contains("25006")),
+            "{written:?}"
+        );
+    }
+    assert_eq!(shop.count("catalog.products").await, 0);
+    switch("reset default_transaction_read_only").await;
+    let back = Instant::now() + Duration::from_secs(5);
+    while !matches!(shop.write(vec![create("a")]).await, Ok(Written::Done(_))) {
+        assert!(Instant::now() < back, "it takes writes again");
+    }
+    assert_eq!(shop.count("catalog.products").await, 1);
+}
+
 #[tokio::test]
 async fn a_closed_store_has_finished_and_takes_nothing_more() {
     let shop = Arc::new(fixture().await);
