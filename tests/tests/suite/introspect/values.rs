@@ -467,10 +467,7 @@ fn narrow_numbers_are_added_up_like_wide_ones() {
             let wanted = json!({format!("sum_{field}"): sum, format!("avg_{field}"): avg, format!("max_{field}"): max});
             assert_eq!(groups.remove(0), wanted);
         }
-        let reals = fx
-            .aggregate(&who, "shop.sizes", "sum=f4&sum=f8")
-            .await
-            .data();
+        let reals = fx.aggregate(&who, "shop.sizes", "sum=f4,f8").await.data();
         let of = |name: &str| reals[0][name].as_f64().expect("a number");
         assert!(
             (of("sum_f4") - 16_777_217.1).abs() < 0.01,
