@@ -41,6 +41,19 @@ fn format_of(said: Option<FileFormat>, path: &Path) -> Option<Format> {
     })
 }
 
+/// How a file that is to be made is written. A name that asks for something else is not overruled.
+fn format_to_write(said: Option<FileFormat>, path: &Path) -> Result<Format, Failure> {
+    match format_of(said, path) {
+        Some(format) => Ok(format),
+        None if path.extension().is_none() || path.starts_with("/dev") => Ok(Format::Jsonl),
+        None => Err(Failure::new(format!(
+            "{}: records are written as JSON lines or CSV; call the file ….jsonl or ….csv, or say --format jsonl or \
+             --format csv",
+            path.display()
+        ))),
+    }
+}
+
 pub async fn import(
     folder: &Path,
     database: Option<String>,
@@ -160,12 +173,12 @@ pub async fn export(
     out: Option<PathBuf>,
     how: Out,
 ) -> Result<(), Failure> {
+    let path = out.unwrap_or_else(|| PathBuf::from(STANDARD));
+    let format = format_to_write(how.format, &path)?;
     let opened = app::open(folder, database, true).await?;
     let id = opened.model(model)?.id;
     let mut snapshot = opened.backend.engine.snapshot().await?;
     let bar = spinner();
-    let path = out.unwrap_or_else(|| PathBuf::from(STANDARD));
-    let format = format_of(how.format, &path).unwrap_or(Format::Jsonl);
     let progress = |records| bar.set_message(print::count(records, "record"));
     if path == Path::new(STANDARD) {
         let mut out = std::io::stdout().lock();

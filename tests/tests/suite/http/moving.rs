@@ -289,6 +289,10 @@ fn bad_rows_are_told_by_their_lines_and_nothing_comes_in() {
         .run(&["export", THINGS, "--out", "no/such/folder/x"])
         .expect(1, &["no/such/folder/x"]);
     there
+        .run(&["export", THINGS, "--out", "things.xml"])
+        .expect(1, &["things.xml", "--format csv"]);
+    assert!(!there.place.path().join("things.xml").exists());
+    there
         .run(&["export", THINGS, "--out", "/dev/null", "--force"])
         .expect(1, &["no plain file"]);
     there.run(&["export", "--all"]).expect(2, &["--out"]);
