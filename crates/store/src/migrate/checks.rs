@@ -134,13 +134,21 @@ impl Places<'_> {
 
     /// `before` are the names of the column and of the target's table, where both are there as they will be.
     pub fn dangling(&self, key: &ForeignKey, before: Option<(String, TableName)>) -> Check {
-        let leads_nowhere = |column: &str, to: &TableName| {
+        let leads_nowhere = |column: &str, to: &TableName, as_text: bool| {
+            let value = |name: String| match as_text {
+                true => format!("CAST({name} AS text)"),
+                false => name,
+            };
             format!(
-                "t.{0} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {1} AS r WHERE r.\"id\" = t.{0})",
-                quoted(column),
-                to.sql(self.dialect)
+                "t.{column} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {} AS r WHERE {} = {})",
+                to.sql(self.dialect),
+                value("r.\"id\"".to_owned()),
+                value(format!("t.{column}")),
+                column = quoted(column),
             )
         };
+        // Before the plan the column may still have the type of the keys that it led to.
+        let as_text = self.dialect == Dialect::Postgres;
         let say = |verb: &str| {
             format!(
                 "{verb} by {} to a record of {} that is not there: change it with a data step first",
@@ -151,8 +159,8 @@ impl Places<'_> {
         self.check(
             Part::ForeignKey(key.column.clone()),
             (
-                before.map(|(column, to)| leads_nowhere(&column, &to)),
-                leads_nowhere(&key.column, &key.to),
+                before.map(|(column, to)| leads_nowhere(&column, &to, as_text)),
+                leads_nowhere(&key.column, &key.to, false),
             ),
             true,
             (say("refers"), say("refer")),
